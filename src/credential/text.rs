@@ -1,0 +1,155 @@
+//! Names of keys, accounts and organizations: short text that is copied, not counted.
+//!
+//! A busy key is read by every thread at once. Had its names lived behind a shared reference count, each request
+//! would write to the same cache line; text of usual length therefore travels inline.
+
+use std::{error::Error, fmt, sync::Arc};
+
+/// Inline capacity in bytes: a UUID has 36, and 38 with two length bytes fill 40.
+const INLINE: usize = 38;
+/// Longest name accepted, in bytes.
+const LONGEST: usize = 255;
+
+#[derive(Clone)]
+enum Text {
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Shared(Arc<str>),
+}
+
+impl Text {
+    fn new(text: &str) -> Result<Self, TextError> {
+        if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
+            return Err(TextError(()));
+        }
+        let mut bytes = [0; INLINE];
+        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(room), Ok(len)) => {
+                room.copy_from_slice(text.as_bytes());
+                Ok(Self::Inline { len, bytes })
+            }
+            _ => Ok(Self::Shared(text.into())),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            // Only `new` writes the bytes, and it copies them from a `&str`.
+            Self::Inline { len, bytes } => {
+                std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default()
+            }
+            Self::Shared(text) => text,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Self::Shared(text) => text.as_bytes(),
+        }
+    }
+}
+
+/// A name is empty, longer than 255 bytes, or contains a control character.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TextError(());
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name has 1 to 255 bytes and no control characters")
+    }
+}
+
+impl Error for TextError {}
+
+macro_rules! names {
+    ($($(#[$docs:meta])* $name:ident)+) => {$(
+        $(#[$docs])*
+        #[derive(Clone)]
+        pub struct $name(Text);
+
+        impl $name {
+            /// Takes a name over as it is written.
+            ///
+            /// # Errors
+            ///
+            /// [`TextError`] unless it has 1 to 255 bytes and no control characters.
+            pub fn new(text: &str) -> Result<Self, TextError> {
+                Text::new(text).map(Self)
+            }
+
+            /// The name as it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.as_bytes() == other.0.as_bytes()
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.0.as_bytes() == other.as_bytes()
+            }
+        }
+
+        impl std::hash::Hash for $name {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                self.as_str().hash(state);
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), self.as_str())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )+};
+}
+
+names! {
+    /// The public identifier of a key: Ateliere's `oz-key-id`, SalesCloud's application UUID, Corezoid's API login.
+    KeyId
+    /// An organization in the provider's own spelling: Ateliere's slug, SalesCloud's UUID, Corezoid's company id.
+    Organization
+    /// The account that a verified request acts for.
+    Principal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_any_length_reads_back_as_it_was_written() {
+        for len in [1, 37, 38, 39, 254, 255] {
+            let text = "k".repeat(len);
+            assert_eq!(KeyId::new(&text).unwrap().as_str(), text);
+        }
+        assert_eq!(KeyId::new("söug").unwrap().as_str(), "söug");
+    }
+
+    #[test]
+    fn empty_overlong_and_control_characters_are_refused() {
+        for text in ["", "a\nb", "a\0", "\u{85}", &"k".repeat(256)] {
+            assert!(KeyId::new(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_usual_length_costs_forty_bytes() {
+        assert_eq!(size_of::<KeyId>(), 40);
+        assert_eq!(size_of::<Option<KeyId>>(), 40);
+    }
+}

@@ -1,0 +1,151 @@
+//! The HTTP message under verification: its head as it arrived, before anything was decoded or rewritten.
+
+use crate::error::{VerifyError, VerifyErrorKind};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header::HOST, request::Parts};
+
+/// The head of a request. The body is not here: it streams past the verification.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'m> {
+    method: &'m Method,
+    target: &'m Uri,
+    authority: Option<&'m str>,
+    headers: &'m HeaderMap,
+}
+
+impl<'m> Message<'m> {
+    /// Takes the head of a request that arrived.
+    ///
+    /// `target` is the request's original target: `head.uri`, unless a router has rewritten that.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyErrorKind::MalformedMessage`] if HTTP/1.1 brings no `Host` or several, if an authority is not plain
+    /// `host[:port]`, or if two places name different authorities (RFC 9112 §3.2, RFC 9113 §8.3.1).
+    pub fn new(head: &'m Parts, target: &'m Uri) -> Result<Self, VerifyError> {
+        let authority = authority(head, target)?;
+        Ok(Self { method: &head.method, target, authority, headers: &head.headers })
+    }
+
+    /// The method, as sent; override headers are not looked at.
+    #[must_use]
+    pub const fn method(&self) -> &'m Method {
+        self.method
+    }
+
+    /// Path and query, undecoded and unnormalised: what stood in the request line.
+    #[must_use]
+    pub fn target(&self) -> &'m str {
+        self.target.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
+    }
+
+    /// The path of the [`target`](Self::target).
+    #[must_use]
+    pub fn path(&self) -> &'m str {
+        self.target.path()
+    }
+
+    /// The query of the [`target`](Self::target), without its `?`; empty if there is none.
+    #[must_use]
+    pub fn query(&self) -> &'m str {
+        self.target.query().unwrap_or_default()
+    }
+
+    /// `host[:port]`, as sent. Only HTTP/1.0 may leave it out.
+    #[must_use]
+    pub const fn authority(&self) -> Option<&'m str> {
+        self.authority
+    }
+
+    /// The only value of a header, `None` if it is absent. Twice is malformed, never "the first wins".
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyErrorKind::Malformed`] if the header stands more than once.
+    pub fn header_once(&self, name: &HeaderName) -> Result<Option<&'m HeaderValue>, VerifyError> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            _ => Err(VerifyError::malformed("a credential header stands more than once")),
+        }
+    }
+
+    /// The only value of a header as visible ASCII, `None` if it is absent.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyErrorKind::Malformed`] if the header stands more than once, is empty, or holds other characters.
+    pub fn text_once(&self, name: &HeaderName) -> Result<Option<&'m str>, VerifyError> {
+        let Some(value) = self.header_once(name)? else { return Ok(None) };
+        match value.to_str() {
+            Ok(text) if !text.is_empty() => Ok(Some(text)),
+            _ => Err(VerifyError::malformed("a credential header is empty or not visible ASCII")),
+        }
+    }
+}
+
+/// The authority that every place in the message agrees on.
+fn authority<'m>(head: &'m Parts, target: &'m Uri) -> Result<Option<&'m str>, VerifyError> {
+    const fn refuse(detail: &'static str) -> VerifyError {
+        VerifyError::with_detail(VerifyErrorKind::MalformedMessage, detail)
+    }
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (None, _) if head.version == Version::HTTP_11 => return Err(refuse("no Host header")),
+        (None, _) => None,
+        (Some(host), None) => Some(host.as_bytes()),
+        _ => return Err(refuse("several Host headers")),
+    };
+    let host = match host.map(plain_authority) {
+        Some(None) => return Err(refuse("the Host header is not host[:port]")),
+        Some(host) => host,
+        None => None,
+    };
+    match (target.authority(), host) {
+        (Some(named), Some(host)) if named.as_str() != host => Err(refuse("Host and target differ")),
+        (Some(named), _) => plain_authority(named.as_str().as_bytes())
+            .map(Some)
+            .ok_or_else(|| refuse("the target's authority is not host[:port]")),
+        (None, host) => Ok(host),
+    }
+}
+
+/// The text, if it has only characters that `host[:port]` may have (RFC 3986 §3.2.2); user information is not among
+/// them.
+fn plain_authority(bytes: &[u8]) -> Option<&str> {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(b);
+    if bytes.is_empty() || bytes[0] == b':' || !bytes.iter().all(plain) {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn authority_of(request: http::request::Builder) -> Result<Option<String>, VerifyErrorKind> {
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        Message::new(&head, &head.uri)
+            .map(|message| message.authority().map(str::to_owned))
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn exactly_one_authority_counts() {
+        let post = |uri: &str| Request::post(uri);
+        let bad = Err(VerifyErrorKind::MalformedMessage);
+        let a = Ok(Some("a.test:8080".to_owned()));
+        assert_eq!(authority_of(post("/g").header("host", "a.test:8080")), a);
+        assert_eq!(authority_of(post("http://a.test:8080/g").header("host", "a.test:8080")), a);
+        assert_eq!(authority_of(post("http://a.test:8080/g").version(Version::HTTP_2)), a);
+        assert_eq!(authority_of(post("/g").version(Version::HTTP_10)), Ok(None));
+        assert_eq!(authority_of(post("/g")), bad);
+        assert_eq!(authority_of(post("/g").header("host", "a").header("host", "a")), bad);
+        assert_eq!(authority_of(post("http://a/g").header("host", "b")), bad);
+        assert_eq!(authority_of(post("http://a/g").header("host", "b").version(Version::HTTP_2)), bad);
+        for host in ["", ":80", "u@a", "a/b", "a b", "a\u{e9}", "a?b", "a#b"] {
+            assert_eq!(authority_of(post("/g").header("host", host)), bad, "{host:?}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! [Corezoid](https://doc.corezoid.com/docs/authorization): keyed SHA-1 in the last three segments of the path.
+//!
+//! # On the wire
+//!
+//! ```text
+//! POST /api/2/json/13000/1700000000/c28013c2a2ffe0bd17a7ec3ab7b2f8aa8b5ccf04 HTTP/1.1
+//! Host: api.corezoid.com
+//! Content-type: application/json; charset=utf8
+//!
+//! {}
+//! ```
+//!
+//! The segments are the API login (the key id), the Unix time in seconds, and the signature in hexadecimal digits of
+//! either case.
+//!
+//! # Signature base
+//!
+//! ```text
+//! time + {SECRET} + body + {SECRET}
+//! ```
+//!
+//! The time is the text of the path segment, exactly; the body is the raw bytes. A request without a body signs the
+//! empty text.
+//!
+//! # Example
+//!
+//! ```
+//! use countersign::{message::Message, scheme::{Corezoid, Scheme}};
+//! use http::Request;
+//!
+//! let corezoid = Corezoid::default();
+//! let uri = "/api/2/json/13000/1700000000/c28013c2a2ffe0bd17a7ec3ab7b2f8aa8b5ccf04";
+//! let (head, ()) = Request::post(uri).header("host", "api.test").body(())?.into_parts();
+//! let message = Message::new(&head, &head.uri)?;
+//! let presented = corezoid.read(&message)?.expect("the path has the scheme's shape");
+//! assert_eq!(presented.parameters.key_id, "13000");
+//! let base = corezoid.signature_base(&message, &presented.parameters);
+//! assert_eq!(base.display(b"{}"), "1700000000{SECRET}{}{SECRET}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Security
+//!
+//! Not covered: method, path, query, headers and the company named inside the operations. Verifiers therefore accept
+//! `POST` on `/api/1/json` and `/api/2/json` only, without a query; anything else is opted in route by route. A request
+//! can be repeated while its time is within the tolerance. SHA-1 is the vendor's choice; the construction is not an
+//! HMAC and has no delimiters, which is safe only because the time is all digits (a secret of digits only would undo
+//! that, and is refused at import). The signature stands in the path: keep it out of access logs.
+//!
+//! # Where the documentation is silent
+//!
+//! Choices of ours: 1. the tolerance is ±300 s by default and can be switched off (the vendor's default is not public).
+//! 2. The time has 1 to 19 digits; [`with_lenient_time`](Corezoid::with_lenient_time) also takes a fraction, as one
+//! real client sends it. 3. Identical requests in one second are legitimate (the vendor's own tool sends them).
+
+use super::{Covers, Parameters, Presented, Route, Routes, Scheme, SignedTime, Tenancy};
+use crate::{
+    error::{ConfigError, SignError, VerifyError},
+    message::Message,
+    signature::{Algorithm, Case, Signature, SignatureBase},
+};
+use http::{Method, Uri, request::Parts, uri::PathAndQuery};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The three segments that a signed path ends with.
+const CREDENTIALS: &str = "{login}/{time}/{signature}";
+
+/// The Corezoid scheme.
+#[derive(Clone, Debug)]
+pub struct Corezoid {
+    routes: Routes,
+    lenient_time: bool,
+}
+
+impl Default for Corezoid {
+    /// `POST` on `/api/1/json` and `/api/2/json`; whole seconds only.
+    #[expect(clippy::expect_used, reason = "the templates are constant, and a test makes them")]
+    fn default() -> Self {
+        let post = |prefix: &str| route(Method::POST, prefix).expect("a constant template is right");
+        let routes = Routes::Only(["/api/1/json", "/api/2/json"].map(post).into());
+        Self { routes, lenient_time: false }
+    }
+}
+
+fn route(method: Method, prefix: &str) -> Result<Route, ConfigError> {
+    Route::new(method, &format!("{prefix}/{CREDENTIALS}"))
+}
+
+impl Corezoid {
+    /// Opts in another route: the credentials follow `prefix`, a template like `/user_downloads/{file}`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::RouteTemplate`].
+    ///
+    /// # Security
+    ///
+    /// A signature made for one route is good on every other of the same verifier.
+    pub fn with_route(mut self, method: Method, prefix: &str) -> Result<Self, ConfigError> {
+        let route = route(method, prefix)?;
+        if let Routes::Only(routes) = &mut self.routes {
+            routes.push(route);
+        }
+        Ok(self)
+    }
+
+    /// Also accepts a time with a fraction, `1795290492.6720548`, as the Python package `corezoid` signs and sends it.
+    #[must_use]
+    pub const fn with_lenient_time(mut self) -> Self {
+        self.lenient_time = true;
+        self
+    }
+
+    /// The time that a path segment names. Digits only, so that the signed text cannot be cut at another place.
+    fn time<'m>(&self, text: &'m str) -> Option<SignedTime<'m>> {
+        let (seconds, fraction) = match text.split_once('.') {
+            Some((seconds, fraction)) if self.lenient_time => (seconds, fraction),
+            _ => (text, "0"),
+        };
+        let digits = |text: &str| (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(seconds) || !digits(fraction) {
+            return None;
+        }
+        let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds.parse().ok()?))?;
+        Some(SignedTime::new(text, at))
+    }
+}
+
+impl Scheme for Corezoid {
+    fn name(&self) -> &'static str {
+        "corezoid"
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::SandwichSha1
+    }
+
+    fn covers(&self) -> Covers {
+        Covers { time: true, ..Covers::body() }
+    }
+
+    fn tenancy(&self) -> Tenancy {
+        Tenancy::Own
+    }
+
+    fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    fn challenge(&self) -> &'static str {
+        "Corezoid"
+    }
+
+    fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError> {
+        let path = message.path();
+        if self.routes.matching(path).next().is_none() {
+            return Ok(None);
+        }
+        let mut segments = path.rsplit('/');
+        let (Some(signature), Some(time), Some(login)) =
+            (segments.next(), segments.next(), segments.next())
+        else {
+            return Ok(None);
+        };
+        let time = self.time(time).ok_or(VerifyError::malformed("the time is not whole seconds"))?;
+        let signature = Signature::from_hex(Algorithm::SandwichSha1, signature, Case::Any)
+            .map_err(|_| VerifyError::malformed("the signature is not 40 hexadecimal digits"))?;
+        let parameters = Parameters { time: Some(time), ..Parameters::new(login) };
+        Ok(Some(Presented::new(parameters, signature)))
+    }
+
+    fn signature_base<'m>(
+        &self,
+        _: &Message<'m>,
+        parameters: &Parameters<'m>,
+    ) -> SignatureBase<'m> {
+        let base = SignatureBase::default();
+        let base = match &parameters.time {
+            Some(time) => base.text(time.text.clone()),
+            None => base,
+        };
+        base.secret().body().secret()
+    }
+
+    fn attach(
+        &self,
+        head: &mut Parts,
+        parameters: &Parameters<'_>,
+        signature: Option<&Signature>,
+    ) -> Result<(), SignError> {
+        let Some(signature) = signature else { return Ok(()) };
+        let time = parameters.time.as_ref().ok_or(SignError::new("no time was chosen"))?;
+        let path = head.uri.path().trim_end_matches('/');
+        let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let target =
+            format!("{path}/{}/{}/{}{query}", parameters.key_id, time.text, signature.to_hex());
+        let mut uri = head.uri.clone().into_parts();
+        let wrong = |error| SignError::with_source("login or time cannot stand in a path", error);
+        uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(wrong)?);
+        head.uri = Uri::from_parts(uri)
+            .map_err(|error| SignError::with_source("the request has no usable URI", error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! Routes: the methods and paths on which a signature is accepted when it does not cover them itself.
+
+use crate::error::ConfigError;
+use http::Method;
+
+/// A method and a path template.
+///
+/// A template is a path whose segments are literal or a `{name}` that stands for one non-empty segment. It is compared
+/// with the raw path, segment by segment: nothing is decoded, so `%2F` never separates and `//` never vanishes. `GET`
+/// does not imply `HEAD`.
+#[derive(Clone, Debug)]
+pub struct Route {
+    method: Method,
+    segments: Vec<TemplateSegment>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum TemplateSegment {
+    Literal(Box<str>),
+    Named(Box<str>),
+}
+
+impl Route {
+    /// Makes a route from a template like `/{organization}/graphql`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::RouteTemplate`] if the template does not start with `/` or a `{name}` is not a whole segment.
+    pub fn new(method: Method, template: &str) -> Result<Self, ConfigError> {
+        let wrong = || ConfigError::RouteTemplate { given: template.to_owned() };
+        let path = template.strip_prefix('/').ok_or_else(wrong)?;
+        let segments = path
+            .split('/')
+            .map(|segment| TemplateSegment::parse(segment).ok_or_else(wrong))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { method, segments })
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Whether the path has this template's shape.
+    #[must_use]
+    pub fn matches_path(&self, path: &str) -> bool {
+        let mut given = path.strip_prefix('/').unwrap_or(path).split('/');
+        self.segments.iter().all(|segment| match (segment, given.next()) {
+            (TemplateSegment::Literal(literal), Some(given)) => **literal == *given,
+            (TemplateSegment::Named(_), Some(given)) => !given.is_empty(),
+            (_, None) => false,
+        }) && given.next().is_none()
+    }
+
+    /// The segment of `path` that stands in the place of `{name}`.
+    #[must_use]
+    pub fn named<'p>(&self, name: &str, path: &'p str) -> Option<&'p str> {
+        let place = self.segments.iter().position(
+            |segment| matches!(segment, TemplateSegment::Named(named) if **named == *name),
+        )?;
+        path.strip_prefix('/')?.split('/').nth(place)
+    }
+}
+
+impl TemplateSegment {
+    fn parse(segment: &str) -> Option<Self> {
+        match segment.strip_prefix('{').map(|rest| rest.strip_suffix('}')) {
+            None if segment.contains(['{', '}']) => None,
+            None => Some(Self::Literal(segment.into())),
+            Some(Some(name)) if !name.is_empty() && !name.contains(['{', '}']) => {
+                Some(Self::Named(name.into()))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// The routes of a scheme or a verifier.
+#[derive(Clone, Debug)]
+pub enum Routes {
+    /// Any path; these methods. For schemes whose signature covers the path.
+    AnyPath(Vec<Method>),
+    /// These routes and no other, without a query: for schemes whose signature covers neither.
+    Only(Vec<Route>),
+}
+
+impl Routes {
+    /// Whether a request of this method, path and query may arrive here.
+    #[must_use]
+    pub fn allow(&self, method: &Method, path: &str, query: &str) -> bool {
+        match self {
+            Self::AnyPath(methods) => methods.contains(method),
+            Self::Only(_) => {
+                query.is_empty()
+                    && self.matching(path).any(|route| route.method() == method)
+            }
+        }
+    }
+
+    /// The routes whose template has the shape of `path`.
+    pub fn matching<'r>(&'r self, path: &'r str) -> impl Iterator<Item = &'r Route> {
+        let routes = match self {
+            Self::AnyPath(_) => &[][..],
+            Self::Only(routes) => routes,
+        };
+        routes.iter().filter(move |route| route.matches_path(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(template: &str) -> Route {
+        Route::new(Method::POST, template).unwrap()
+    }
+
+    #[test]
+    fn a_template_matches_raw_segments_and_nothing_else() {
+        let route = post("/{organization}/graphql");
+        assert!(route.matches_path("/acme/graphql"));
+        assert_eq!(route.named("organization", "/acme/graphql"), Some("acme"));
+        for path in ["/graphql", "//graphql", "/acme/graphql/", "/a/b/graphql", "/acme%2Fgraphql", "/acme/Graphql"] {
+            assert!(!route.matches_path(path), "{path}");
+        }
+        assert!(post("/").matches_path("/"));
+        assert!(!post("/").matches_path("//"));
+    }
+
+    #[test]
+    fn routes_close_methods_paths_and_queries() {
+        let routes = Routes::Only(vec![post("/graphql"), Route::new(Method::GET, "/files/{file}").unwrap()]);
+        assert!(routes.allow(&Method::POST, "/graphql", ""));
+        assert!(routes.allow(&Method::GET, "/files/a.json", ""));
+        assert!(!routes.allow(&Method::HEAD, "/files/a.json", ""));
+        assert!(!routes.allow(&Method::GET, "/graphql", ""));
+        assert!(!routes.allow(&Method::POST, "/graphql", "a=1"));
+        assert!(!routes.allow(&Method::POST, "/other", ""));
+    }
+
+    #[test]
+    fn templates_that_cannot_be_meant_are_refused() {
+        for template in ["", "graphql", "/a{b}", "/{}", "/{a", "/a}", "/{a}{b}"] {
+            assert!(Route::new(Method::POST, template).is_err(), "{template:?}");
+        }
+    }
+}

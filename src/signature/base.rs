@@ -1,0 +1,118 @@
+//! The signature base: the bytes that are signed, as a list of segments, never joined and never holding the secret.
+
+use super::escape;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// One piece of a [`SignatureBase`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Segment<'m> {
+    /// The raw body.
+    Body,
+    /// The body as the inside of a JSON string.
+    BodyInJson,
+    /// These bytes.
+    Bytes(Cow<'m, [u8]>),
+    /// This text as the inside of a JSON string.
+    InJson(Cow<'m, str>),
+    /// The place of the secret.
+    Secret,
+}
+
+/// In which form the body goes into the signature.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum BodyForm {
+    /// As the inside of a JSON string; it must be UTF-8.
+    InJson,
+    /// Byte for byte.
+    Raw,
+}
+
+/// The bytes that are signed (RFC 9421 calls them so for its own scheme), in order.
+///
+/// The body appears by its place only, exactly once, so that it can stream past; the secret appears by its place only,
+/// so that a base can be shown to people.
+///
+/// ```
+/// use countersign::signature::SignatureBase;
+///
+/// let base = SignatureBase::default().bytes("1700000000").secret().body().secret();
+/// assert_eq!(base.display(b"{}"), "1700000000{SECRET}{}{SECRET}");
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SignatureBase<'m>(SmallVec<[Segment<'m>; 8]>);
+
+impl<'m> SignatureBase<'m> {
+    /// Appends bytes.
+    #[must_use]
+    pub fn bytes<B: AsRef<[u8]> + ?Sized>(self, bytes: &'m B) -> Self {
+        self.push(Segment::Bytes(Cow::Borrowed(bytes.as_ref())))
+    }
+
+    /// Appends text as it is.
+    #[must_use]
+    pub fn text(self, text: Cow<'m, str>) -> Self {
+        self.push(Segment::Bytes(match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }))
+    }
+
+    /// Appends text as the inside of a JSON string, escaped as `JSON.stringify` does.
+    #[must_use]
+    pub fn in_json(self, text: impl Into<Cow<'m, str>>) -> Self {
+        self.push(Segment::InJson(text.into()))
+    }
+
+    /// Appends the place of the raw body.
+    #[must_use]
+    pub fn body(self) -> Self {
+        self.push(Segment::Body)
+    }
+
+    /// Appends the place of the body as the inside of a JSON string.
+    #[must_use]
+    pub fn body_in_json(self) -> Self {
+        self.push(Segment::BodyInJson)
+    }
+
+    /// Appends the place of the secret.
+    #[must_use]
+    pub fn secret(self) -> Self {
+        self.push(Segment::Secret)
+    }
+
+    fn push(mut self, segment: Segment<'m>) -> Self {
+        self.0.push(segment);
+        self
+    }
+
+    /// The segments in order.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment<'m>] {
+        &self.0
+    }
+
+    /// How the body enters; raw if it does not enter at all.
+    pub(super) fn body_form(&self) -> BodyForm {
+        if self.0.contains(&Segment::BodyInJson) { BodyForm::InJson } else { BodyForm::Raw }
+    }
+
+    /// The base over a given body, for people: `{SECRET}` stands in the secret's place.
+    #[must_use]
+    pub fn display(&self, body: &[u8]) -> String {
+        let mut text = Vec::new();
+        for segment in &self.0 {
+            match segment {
+                Segment::Body => text.extend_from_slice(body),
+                Segment::BodyInJson => escape::escape_into(&mut text, body),
+                Segment::Bytes(bytes) => text.extend_from_slice(bytes),
+                Segment::InJson(inside) => escape::escape_into(&mut text, inside.as_bytes()),
+                Segment::Secret => text.extend_from_slice(b"{SECRET}"),
+            }
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}

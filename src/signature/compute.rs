@@ -1,0 +1,217 @@
+//! The only place that computes a signature, and the only place that compares one.
+
+use super::{
+    Algorithm, BodyForm, MacKey, Segment, Signature, SignatureBase,
+    escape::{Stage, Utf8},
+    key::Keyed,
+};
+use crate::secret::Secret;
+use hmac::{Hmac, Mac as _};
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
+use smallvec::SmallVec;
+use std::{fmt, sync::Arc};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+/// Several hashes over one text take turns in slices of this many bytes: short enough that a processor works on one
+/// while the other waits for its own last round.
+const SLICE: usize = 128;
+
+/// Signatures under way: what comes before the body is in, the body streams through [`update`](Self::update), and
+/// the end compares or signs.
+///
+/// All lanes (each live secret, or each spelling of the base under trial) run over the one pass of the body, and all
+/// of them are compared.
+pub struct Computation {
+    lanes: SmallVec<[Lane; 1]>,
+    body: BodyForm,
+    utf8: Utf8,
+}
+
+/// Which lane of a [`Computation`] gave the presented signature.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Matched {
+    /// Index of the base among those begun with.
+    pub base: usize,
+    /// Index of the key among those begun with.
+    pub key: usize,
+}
+
+struct Lane {
+    state: State,
+    at: Matched,
+    /// What comes after the body, escapes applied; the secret goes in before the bytes at these places.
+    tail: SmallVec<[u8; 64]>,
+    secrets_in_tail: SmallVec<[usize; 2]>,
+}
+
+enum State {
+    HmacSha256(Hmac<Sha256>),
+    SandwichSha1(Sha1, Arc<Secret>),
+}
+
+impl Computation {
+    /// Begins a signature for each of `bases` with each of `keys`.
+    pub fn begin<'k>(
+        bases: &[SignatureBase<'_>],
+        keys: impl Iterator<Item = &'k MacKey> + Clone,
+    ) -> Self {
+        let body = bases.first().map_or(BodyForm::Raw, SignatureBase::body_form);
+        let lanes = bases
+            .iter()
+            .enumerate()
+            .flat_map(|(b, base)| {
+                keys.clone()
+                    .enumerate()
+                    .map(move |(k, key)| Lane::begin(base, key, Matched { base: b, key: k }))
+            })
+            .collect();
+        Self { lanes, body, utf8: Utf8::default() }
+    }
+
+    /// Takes the next bytes of the body.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self.body {
+            BodyForm::Raw => feed(&mut self.lanes, bytes),
+            BodyForm::InJson => {
+                self.utf8.update(bytes);
+                let lanes = &mut self.lanes;
+                let mut stage = Stage::new(|blocks| feed(lanes, blocks));
+                stage.escaped(bytes);
+                stage.finish();
+            }
+        }
+    }
+
+    /// Compares every lane with the presented signature, in time that depends on neither.
+    ///
+    /// A body that had to be text and is not matches nothing: no client can have signed it as text.
+    #[must_use]
+    pub fn matches(self, presented: &Signature) -> Option<Matched> {
+        let complete = self.utf8.is_complete();
+        let mut found = u32::MAX;
+        let mut at = SmallVec::<[Matched; 4]>::new();
+        for (index, lane) in (0_u32..).zip(self.lanes) {
+            at.push(lane.at);
+            let computed = lane.finish();
+            let same = computed.as_bytes().ct_eq(presented.as_bytes())
+                & u8::from(computed.algorithm() == presented.algorithm()).into();
+            found.conditional_assign(&index, same);
+        }
+        usize::try_from(found).ok().filter(|_| complete).and_then(|index| at.get(index).copied())
+    }
+
+    /// The signature of the first lane; `None` if there is no lane, or if the body had to be text and is not.
+    #[must_use]
+    pub fn sign(self) -> Option<Signature> {
+        let complete = self.utf8.is_complete();
+        self.lanes.into_iter().next().filter(|_| complete).map(Lane::finish)
+    }
+}
+
+impl fmt::Debug for Computation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Computation({} lanes)", self.lanes.len())
+    }
+}
+
+fn feed(lanes: &mut [Lane], bytes: &[u8]) {
+    if let [lane] = lanes {
+        return lane.state.update(bytes);
+    }
+    for slice in bytes.chunks(SLICE) {
+        for lane in &mut *lanes {
+            lane.state.update(slice);
+        }
+    }
+}
+
+impl Lane {
+    fn begin(base: &SignatureBase<'_>, key: &MacKey, at: Matched) -> Self {
+        let segments = base.segments();
+        let body = |segment: &Segment<'_>| matches!(segment, Segment::Body | Segment::BodyInJson);
+        let split = segments.iter().position(body).unwrap_or(segments.len());
+        let mut state = State::new(key);
+        let secret = key.secret();
+        let mut stage = Stage::new(|bytes| state.update(bytes));
+        for segment in &segments[..split] {
+            match segment {
+                Segment::Bytes(bytes) => stage.raw(bytes),
+                Segment::InJson(text) => stage.escaped(text.as_bytes()),
+                Segment::Secret => stage.past(secret),
+                Segment::Body | Segment::BodyInJson => {}
+            }
+        }
+        stage.finish();
+        let mut lane = Self { state, at, tail: SmallVec::new(), secrets_in_tail: SmallVec::new() };
+        lane.keep_tail(segments.get(split + 1..).unwrap_or_default());
+        lane
+    }
+
+    fn keep_tail(&mut self, segments: &[Segment<'_>]) {
+        for segment in segments {
+            match segment {
+                Segment::Bytes(bytes) => self.tail.extend_from_slice(bytes),
+                Segment::InJson(text) => {
+                    let mut stage = Stage::new(|bytes| self.tail.extend_from_slice(bytes));
+                    stage.escaped(text.as_bytes());
+                    stage.finish();
+                }
+                Segment::Secret => self.secrets_in_tail.push(self.tail.len()),
+                Segment::Body | Segment::BodyInJson => {}
+            }
+        }
+    }
+
+    fn finish(mut self) -> Signature {
+        let mut done = 0;
+        for &place in &self.secrets_in_tail {
+            self.state.update(&self.tail[done..place]);
+            self.state.update_secret();
+            done = place;
+        }
+        self.state.update(&self.tail[done..]);
+        self.state.finish()
+    }
+}
+
+impl MacKey {
+    /// The secret, where it is part of the text; an HMAC has taken it in already.
+    fn secret(&self) -> &[u8] {
+        match &self.0 {
+            Keyed::HmacSha256(_) => &[],
+            Keyed::SandwichSha1(secret) => secret.expose(),
+        }
+    }
+}
+
+impl State {
+    fn new(key: &MacKey) -> Self {
+        match &key.0 {
+            Keyed::HmacSha256(keyed) => Self::HmacSha256(keyed.clone()),
+            Keyed::SandwichSha1(secret) => Self::SandwichSha1(Sha1::new(), Arc::clone(secret)),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::HmacSha256(mac) => mac.update(bytes),
+            Self::SandwichSha1(hash, _) => hash.update(bytes),
+        }
+    }
+
+    fn update_secret(&mut self) {
+        if let Self::SandwichSha1(hash, secret) = self {
+            hash.update(secret.expose());
+        }
+    }
+
+    fn finish(self) -> Signature {
+        match self {
+            Self::HmacSha256(mac) => {
+                Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes())
+            }
+            Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize()),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Credentials in memory: for tests, examples and programs with a handful of fixed keys.
+
+use super::{Found, KeyStore, Lookup, Record};
+use crate::credential::{Credential, Installation, KeyId, Organization};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{PoisonError, RwLock},
+};
+
+/// A key store in memory.
+///
+/// ```
+/// use countersign::{
+///     credential::{Credential, Principal, SecretVersion},
+///     secret::Secret,
+///     signature::{Algorithm, MacKey},
+///     store::MemoryKeyStore,
+/// };
+///
+/// let secret = Secret::new("Iw5N12MYleOULxdfMH43SK9ZAmjPyFKt")?;
+/// let key = MacKey::new(Algorithm::SandwichSha1, &secret);
+/// let store = MemoryKeyStore::new();
+/// store.insert(
+///     "corezoid",
+///     "13000",
+///     Credential::new(Principal::new("ops-bot")?, [SecretVersion::new(1, key)]),
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+pub struct MemoryKeyStore(RwLock<Tables>);
+
+#[derive(Default)]
+struct Tables {
+    credentials: HashMap<(String, String), Credential>,
+    installations: HashMap<(String, String, String), Installation>,
+}
+
+impl MemoryKeyStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stores a credential under a scheme and key id, in place of the one that is there.
+    pub fn insert(&self, scheme: &str, key_id: &str, credential: Credential) {
+        self.write(|tables| {
+            tables.credentials.insert((scheme.to_owned(), key_id.to_owned()), credential);
+        });
+    }
+
+    /// Installs an app in an organization.
+    pub fn install(&self, scheme: &str, app: &KeyId, organization: &Organization) {
+        let place = (scheme.to_owned(), app.as_str().to_owned(), organization.as_str().to_owned());
+        self.write(|tables| {
+            tables.installations.insert(place, Installation::new(organization.clone()));
+        });
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Tables)) {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl KeyStore for MemoryKeyStore {
+    fn find(&self, lookup: Lookup<'_>) -> Found {
+        let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Found::Ready(match lookup {
+            Lookup::Key { scheme, key_id } => tables
+                .credentials
+                .get(&(scheme.to_owned(), key_id.to_owned()))
+                .cloned()
+                .map(Record::Credential),
+            Lookup::Installation { scheme, key_id, organization } => tables
+                .installations
+                .get(&(scheme.to_owned(), key_id.to_owned(), organization.to_owned()))
+                .cloned()
+                .map(Record::Installation),
+        })
+    }
+}
+
+impl fmt::Debug for MemoryKeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryKeyStore(..)")
+    }
+}

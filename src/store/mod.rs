@@ -1,0 +1,114 @@
+//! Key stores: where credentials live.
+//!
+//! Reading and managing are two traits. [`KeyStore`] is all that a verification needs: one method, which answers at
+//! once if it can. [`KeyAdmin`] is what an operator needs, and the same contract tests run over every store.
+
+mod admin;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use self::{
+    admin::{
+        Account, AdminError, AdminErrorKind, CredentialSummary, KeyAdmin, NewCredential, OrganizationSummary,
+        SecretSummary,
+    },
+    memory::MemoryKeyStore,
+};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteKeyStore;
+
+use crate::credential::{Credential, Installation};
+use std::{error::Error, fmt, future::Future, pin::Pin};
+
+/// What a verification asks a store for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Lookup<'a> {
+    /// The credential with this key id in this scheme, with its live secrets.
+    Key {
+        /// The scheme's name; a key of another scheme is not found.
+        scheme: &'a str,
+        /// The key id as presented: arbitrary text.
+        key_id: &'a str,
+    },
+    /// The installation of the app with this key id in this organization.
+    Installation {
+        /// The scheme's name.
+        scheme: &'a str,
+        /// The app.
+        key_id: &'a str,
+        /// The organization as presented: arbitrary text.
+        organization: &'a str,
+    },
+}
+
+/// What a store knows.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Record {
+    /// The answer to [`Lookup::Key`].
+    Credential(Credential),
+    /// The answer to [`Lookup::Installation`].
+    Installation(Installation),
+}
+
+/// The answer to a lookup: there already, or on its way.
+#[must_use]
+pub enum Found {
+    /// Known at once, without waiting; `None` if there is no such record.
+    Ready(Option<Record>),
+    /// To be waited for.
+    Pending(Pin<Box<dyn Future<Output = Result<Option<Record>, StoreError>> + Send>>),
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(record) => f.debug_tuple("Ready").field(record).finish(),
+            Self::Pending(_) => f.write_str("Pending(..)"),
+        }
+    }
+}
+
+/// Finds what a verification needs.
+///
+/// # Security contract
+///
+/// * "There is none" (`None`) and "cannot be asked" ([`StoreError`]) are different answers: the first refuses a
+///   caller, the second makes the server say 503. A sealed secret that does not open is the second.
+/// * A key id is arbitrary text from a stranger: it is bound, never spliced, and compared byte for byte.
+/// * An answer is as new as the store's documentation promises; a revoked credential never comes back.
+pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
+    /// Answers `lookup`.
+    fn find(&self, lookup: Lookup<'_>) -> Found;
+}
+
+impl<S: KeyStore + ?Sized> KeyStore for std::sync::Arc<S> {
+    fn find(&self, lookup: Lookup<'_>) -> Found {
+        (**self).find(lookup)
+    }
+}
+
+/// The store could not be asked, or its answer could not be used. The cause is its [`source`](Error::source).
+#[derive(Debug)]
+pub struct StoreError(Box<dyn Error + Send + Sync>);
+
+impl StoreError {
+    /// Wraps a cause.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key store cannot be asked")
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
