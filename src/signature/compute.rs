@@ -83,15 +83,16 @@ impl Computation {
         }
     }
 
-    /// Compares every lane with the presented signature, in time that depends on neither.
+    /// Ends every lane and compares it with the presented signature, in time that depends on neither. A second call
+    /// matches nothing.
     ///
     /// A body that had to be text and is not matches nothing: no client can have signed it as text.
     #[must_use]
-    pub fn matches(self, presented: &Signature) -> Option<Matched> {
+    pub fn matches(&mut self, presented: &Signature) -> Option<Matched> {
         let complete = self.utf8.is_complete();
         let mut found = u32::MAX;
         let mut at = SmallVec::<[Matched; 4]>::new();
-        for (index, lane) in (0_u32..).zip(self.lanes) {
+        for (index, lane) in (0_u32..).zip(std::mem::take(&mut self.lanes)) {
             at.push(lane.at);
             let computed = lane.finish();
             let same = computed.as_bytes().ct_eq(presented.as_bytes())

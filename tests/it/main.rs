@@ -1,0 +1,2 @@
+//! One test binary; a module a behaviour.
+mod spine;
