@@ -60,7 +60,7 @@ impl Computation {
         let lanes = bases
             .iter()
             .enumerate()
-            .flat_map(|(b, base)| {
+            .flat_map(move |(b, base)| {
                 keys.clone()
                     .enumerate()
                     .map(move |(k, key)| Lane::begin(base, key, Matched { base: b, key: k }))
