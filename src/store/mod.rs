@@ -8,6 +8,8 @@ mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteKeyStore;
 pub use self::{
     admin::{
         Account, AdminError, AdminErrorKind, CredentialSummary, KeyAdmin, NewCredential, OrganizationSummary,
@@ -15,8 +17,6 @@ pub use self::{
     },
     memory::MemoryKeyStore,
 };
-#[cfg(feature = "sqlite")]
-pub use self::sqlite::SqliteKeyStore;
 
 use crate::credential::{Credential, Installation};
 use std::{error::Error, fmt, future::Future, pin::Pin};
@@ -45,7 +45,10 @@ pub enum Lookup<'a> {
 
 /// What a store knows.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a hit must not allocate, and nearly every answer is a credential")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a hit must not allocate, and nearly every answer is a credential"
+)]
 #[non_exhaustive]
 pub enum Record {
     /// The answer to [`Lookup::Key`].
