@@ -45,10 +45,6 @@ pub enum Lookup<'a> {
 
 /// What a store knows.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a hit must not allocate, and nearly every answer is a credential"
-)]
 #[non_exhaustive]
 pub enum Record {
     /// The answer to [`Lookup::Key`].
@@ -58,7 +54,6 @@ pub enum Record {
 }
 
 /// The answer to a lookup: there already, or on its way.
-#[expect(clippy::large_enum_variant, reason = "a hit must not allocate")]
 #[must_use]
 pub enum Found {
     /// Known at once, without waiting; `None` if there is no such record.
