@@ -5,4 +5,7 @@
 
 // What the source may import from where, and that every file says what it is for.
 mod layering;
+// What README.md shows works.
+#[cfg(feature = "cli")]
+mod readme;
 mod spine;
