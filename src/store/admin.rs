@@ -35,12 +35,8 @@ pub trait KeyAdmin: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AdminErrorKind::NotFound`] if there is no such app or organization.
-    async fn install(
-        &self,
-        scheme: &str,
-        app: &KeyId,
-        organization: &Organization,
-    ) -> Result<(), AdminError>;
+    async fn install(&self, scheme: &str, app: &KeyId, organization: &Organization)
+    -> Result<(), AdminError>;
 
     /// Removes an app from an organization.
     ///
@@ -92,8 +88,7 @@ pub trait KeyAdmin: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AdminErrorKind::NotFound`].
-    async fn credential(&self, scheme: &str, key_id: &KeyId)
-    -> Result<CredentialSummary, AdminError>;
+    async fn credential(&self, scheme: &str, key_id: &KeyId) -> Result<CredentialSummary, AdminError>;
 }
 
 /// A credential to be stored.

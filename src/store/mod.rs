@@ -8,6 +8,8 @@ mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteKeyStore;
 pub use self::{
     admin::{
         Account, AdminError, AdminErrorKind, CredentialSummary, KeyAdmin, NewCredential, OrganizationSummary,
@@ -15,8 +17,6 @@ pub use self::{
     },
     memory::MemoryKeyStore,
 };
-#[cfg(feature = "sqlite")]
-pub use self::sqlite::SqliteKeyStore;
 
 use crate::credential::{Credential, Installation};
 use std::{error::Error, fmt, future::Future, pin::Pin};
