@@ -26,6 +26,14 @@ impl<'m> Message<'m> {
         Ok(Self { method: &head.method, target, authority, headers: &head.headers })
     }
 
+    /// Takes the head of a request that is about to be sent; its authority is that of the URI, or else `Host`.
+    #[must_use]
+    pub fn outgoing(head: &'m Parts) -> Self {
+        let host = || head.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let authority = head.uri.authority().map(http::uri::Authority::as_str).or_else(host);
+        Self { method: &head.method, target: &head.uri, authority, headers: &head.headers }
+    }
+
     /// The method, as sent; override headers are not looked at.
     #[must_use]
     pub const fn method(&self) -> &'m Method {

@@ -52,15 +52,12 @@ enum State {
 
 impl Computation {
     /// Begins a signature for each of `bases` with each of `keys`.
-    pub fn begin<'k>(
-        bases: &[SignatureBase<'_>],
-        keys: impl Iterator<Item = &'k MacKey> + Clone,
-    ) -> Self {
+    pub fn begin<'k>(bases: &[SignatureBase<'_>], keys: impl Iterator<Item = &'k MacKey> + Clone) -> Self {
         let body = bases.first().map_or(BodyForm::Raw, SignatureBase::body_form);
         let lanes = bases
             .iter()
             .enumerate()
-            .flat_map(|(b, base)| {
+            .flat_map(move |(b, base)| {
                 keys.clone()
                     .enumerate()
                     .map(move |(k, key)| Lane::begin(base, key, Matched { base: b, key: k }))
@@ -83,15 +80,16 @@ impl Computation {
         }
     }
 
-    /// Compares every lane with the presented signature, in time that depends on neither.
+    /// Ends every lane and compares it with the presented signature, in time that depends on neither. A second call
+    /// matches nothing.
     ///
     /// A body that had to be text and is not matches nothing: no client can have signed it as text.
     #[must_use]
-    pub fn matches(self, presented: &Signature) -> Option<Matched> {
+    pub fn matches(&mut self, presented: &Signature) -> Option<Matched> {
         let complete = self.utf8.is_complete();
         let mut found = u32::MAX;
         let mut at = SmallVec::<[Matched; 4]>::new();
-        for (index, lane) in (0_u32..).zip(self.lanes) {
+        for (index, lane) in (0_u32..).zip(std::mem::take(&mut self.lanes)) {
             at.push(lane.at);
             let computed = lane.finish();
             let same = computed.as_bytes().ct_eq(presented.as_bytes())
@@ -208,9 +206,7 @@ impl State {
 
     fn finish(self) -> Signature {
         match self {
-            Self::HmacSha256(mac) => {
-                Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes())
-            }
+            Self::HmacSha256(mac) => Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes()),
             Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize()),
         }
     }

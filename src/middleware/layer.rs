@@ -1,0 +1,172 @@
+//! The layer: a verifier, the limits, and the shape of refusals.
+
+use super::{Problem, Rejection, Verify, VerifiedBody, strip::Prefixes};
+use crate::{error::VerifyErrorKind, verify::Verifier};
+use http::HeaderValue;
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    marker::PhantomData,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tower_layer::Layer;
+
+/// Layer that lets only verified requests through, see the [module](super).
+///
+/// `B` is the type of body that the inner service takes, made from a [`VerifiedBody`]. Routers of axum take any.
+#[derive(Debug)]
+#[must_use]
+pub struct VerifyLayer<B = VerifiedBody> {
+    settings: Arc<Settings>,
+    body: PhantomData<fn() -> B>,
+}
+
+/// What every request of a layer shares.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) verifier: Arc<dyn Verifier>,
+    pub(super) challenges: Vec<HeaderValue>,
+    pub(super) rejection: Arc<dyn Rejection>,
+    pub(super) identity: Prefixes,
+    pub(super) body_limit: u64,
+    pub(super) idle_timeout: Duration,
+    pub(super) held_limit: u64,
+    /// Unverified bytes held at the moment by requests whose bodies have to be waited for.
+    pub(super) held: Arc<AtomicU64>,
+    request_ids: RandomState,
+    request_count: Arc<AtomicU64>,
+}
+
+impl Settings {
+    /// A name for a refusal that ties what the caller sees to what the operator sees.
+    pub(super) fn request_id(&self) -> u64 {
+        self.request_ids.hash_one(self.request_count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A request's hold on the settings, and its share of the unverified bytes.
+#[derive(Debug)]
+pub(super) struct Share {
+    settings: Arc<Settings>,
+    held: u64,
+}
+
+impl Share {
+    pub(super) const fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, held: 0 }
+    }
+
+    /// Counts all bytes that the request holds by now.
+    pub(super) fn hold(&mut self, bytes: u64) -> Result<(), VerifyErrorKind> {
+        let more = bytes.saturating_sub(self.held);
+        self.held += more;
+        let all = self.settings.held.fetch_add(more, Ordering::Relaxed) + more;
+        if all > self.settings.held_limit { Err(VerifyErrorKind::Overloaded) } else { Ok(()) }
+    }
+}
+
+impl Deref for Share {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.held > 0 {
+            self.settings.held.fetch_sub(self.held, Ordering::Relaxed);
+        }
+    }
+}
+
+impl VerifyLayer {
+    /// Makes a layer: bodies of at most 2 MiB, that pause for at most 10 s; at most 256 MiB of unverified bytes held
+    /// at a time; refusals as [`Problem`] details.
+    pub fn new(verifier: impl Verifier) -> Self {
+        let settings = Settings {
+            challenges: verifier.challenges(),
+            verifier: Arc::new(verifier),
+            rejection: Arc::new(Problem::default()),
+            identity: Prefixes::default(),
+            body_limit: 2 << 20,
+            idle_timeout: Duration::from_secs(10),
+            held_limit: 256 << 20,
+            held: Arc::default(),
+            request_ids: RandomState::new(),
+            request_count: Arc::default(),
+        };
+        Self { settings: Arc::new(settings), body: PhantomData }
+    }
+}
+
+impl<B> VerifyLayer<B> {
+    /// Gives the inner service another type of body, for example `axum::body::Body`, which spares an allocation where
+    /// the layer stands around a whole router.
+    pub fn with_body<C: From<VerifiedBody>>(self) -> VerifyLayer<C> {
+        VerifyLayer { settings: self.settings, body: PhantomData }
+    }
+
+    /// Sets the longest body, in bytes; longer ones are answered 413, before they are read if their length is given.
+    ///
+    /// # Security
+    ///
+    /// Until its end a body is unverified, and it is held in memory.
+    pub fn with_body_limit(self, bytes: u64) -> Self {
+        self.with(|settings| settings.body_limit = bytes)
+    }
+
+    /// Sets how long a body may pause before the request is answered 408.
+    ///
+    /// # Security
+    ///
+    /// A stranger can hold a connection for this long between any two bytes.
+    pub fn with_idle_timeout(self, pause: Duration) -> Self {
+        self.with(|settings| settings.idle_timeout = pause)
+    }
+
+    /// Sets how many unverified bytes all requests together may hold before further ones are answered 503.
+    pub fn with_held_limit(self, bytes: u64) -> Self {
+        self.with(|settings| settings.held_limit = bytes)
+    }
+
+    /// Shapes refusals in another way.
+    pub fn with_rejection(self, rejection: impl Rejection) -> Self {
+        self.with(|settings| settings.rejection = Arc::new(rejection))
+    }
+
+    /// Removes from requests the headers whose names begin with one of these, instead of `x-countersign-`, `x-auth-`
+    /// and `x-consumer-`.
+    ///
+    /// # Security
+    ///
+    /// A header that is not removed says what the caller wants it to say.
+    pub fn with_stripped_headers<'p>(self, prefixes: impl IntoIterator<Item = &'p str>) -> Self {
+        let prefixes = Prefixes::new(prefixes);
+        self.with(|settings| settings.identity = prefixes)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+}
+
+impl<B> Clone for VerifyLayer<B> {
+    fn clone(&self) -> Self {
+        Self { settings: Arc::clone(&self.settings), body: PhantomData }
+    }
+}
+
+impl<S, B> Layer<S> for VerifyLayer<B> {
+    type Service = Verify<S, B>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Verify::new(inner, Arc::clone(&self.settings))
+    }
+}

@@ -1,0 +1,53 @@
+//! The tower layer that lets only verified requests through.
+//!
+//! A request passes if, in this order,
+//!
+//! 1. its body has no content encoding and is not longer than the limit;
+//! 2. the message carries credentials of exactly one kind that the verifier accepts;
+//! 3. the signature matches what arrived, byte for byte;
+//! 4. the signed time, if there is one, is within the tolerance;
+//! 5. the key and its secret are in force, and the organization is one that the key may act for.
+//!
+//! The handler then gets exactly the bytes that were verified, and a [`Verified`](crate::verify::Verified) in the
+//! request's extensions. Everything else is answered by a [`Rejection`], with the
+//! [`VerifyErrorKind`](crate::error::VerifyErrorKind) in the response's extensions.
+//!
+//! # Deployment caveat
+//!
+//! The layer must see the request as the client sent it. Put nothing before it that decodes or rewrites: no
+//! decompression, no path normalisation, no method override. A proxy that changes `Host` or path changes what
+//! Ateliere signs; tell the scheme its public URLs.
+//!
+//! # Example
+//!
+//! ```
+//! use axum::{Router, routing::post};
+//! use countersign::{
+//!     VerifyLayer, Verified, SignatureVerifier, scheme::Corezoid, store::MemoryKeyStore,
+//! };
+//!
+//! let verifier = SignatureVerifier::new(Corezoid::default(), MemoryKeyStore::new());
+//! let app: Router = Router::new()
+//!     .route(
+//!         "/api/2/json/{login}/{time}/{signature}",
+//!         post(|caller: Verified| async move { caller.principal().to_string() }),
+//!     )
+//!     .layer(VerifyLayer::new(verifier));
+//! ```
+
+mod body;
+mod future;
+mod layer;
+mod refuse;
+mod rejection;
+mod service;
+mod strip;
+
+pub use self::{
+    body::VerifiedBody,
+    future::ResponseFuture,
+    layer::VerifyLayer,
+    rejection::{GraphQlErrors, MessageErrors, OpsErrors, Problem, Refusal, Rejection},
+    service::Verify,
+    strip::{StripIdentity, StripIdentityLayer},
+};

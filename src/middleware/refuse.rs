@@ -1,0 +1,71 @@
+//! What becomes of a verdict: the answer to a caller that is refused, and the one event for the operator.
+
+use super::{Refusal, layer::Settings};
+use crate::{
+    error::{VerifyError, VerifyErrorKind},
+    verify::{Verified, steps::Verification},
+};
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use std::error::Error as _;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Tells the operator of a request that passed.
+pub(super) fn tell_accepted(verified: &Verified) {
+    tracing::debug!(
+        outcome = verified.outcome(),
+        scheme = verified.scheme(),
+        key_id = verified.key_id().as_str(),
+        spelling = verified.spelling(),
+        "request verified"
+    );
+}
+
+/// Tells the operator why, and the caller as little as the refusal says.
+pub(super) fn refuse(
+    settings: &Settings,
+    verification: Option<&Verification>,
+    error: &VerifyError,
+) -> Response<Bytes> {
+    let request_id = format!("{:016x}", settings.request_id());
+    tell_refused(verification, error, &request_id);
+    let refusal = Refusal::new(error.kind(), &request_id);
+    let mut response = settings.rejection.respond(&refusal);
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::try_from(&request_id) {
+        headers.insert(&REQUEST_ID, id);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        for challenge in &settings.challenges {
+            headers.append(WWW_AUTHENTICATE, challenge.clone());
+        }
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response.extensions_mut().insert(error.kind());
+    response
+}
+
+fn tell_refused(verification: Option<&Verification>, error: &VerifyError, request_id: &str) {
+    let scheme = verification.map(Verification::scheme);
+    let key_id = verification.map(|verification| verification.key_id().as_str());
+    let cause = error.source().map(tracing::field::display);
+    let outcome = error.kind().outcome();
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(outcome, scheme, key_id, request_id, %error, cause, "request refused")
+        };
+    }
+    match error.kind() {
+        VerifyErrorKind::Internal | VerifyErrorKind::StoreUnavailable => tell!(error),
+        VerifyErrorKind::Overloaded => tell!(warn),
+        _ => tell!(info),
+    }
+}

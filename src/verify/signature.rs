@@ -1,0 +1,350 @@
+//! The one place that knows the order of a verification: read, find, hash, compare, time, standing, tenant, look again.
+
+use super::{
+    Tolerance, Verified, Verifier,
+    steps::{Begun, Records, Seeking, Step, Steps, Verdict, Verification, Place},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    credential::{KeyId, Organization, SecretVersion, Standing},
+    error::{ConfigError, VerifyError, VerifyErrorKind},
+    message::Message,
+    scheme::{Parameters, Presented, Route, Scheme, Tenancy},
+    secret::Secret,
+    signature::{Computation, MacKey, SignatureBase},
+    store::{Found, KeyStore, Lookup, Record, StoreError},
+};
+use http::{HeaderValue, Method, Uri, request::Parts};
+use std::{sync::Arc, time::SystemTime};
+
+/// How many other spellings of the signature base run over one pass of the body.
+const SPELLINGS_A_PASS: usize = 2;
+
+/// Verifies the requests of one scheme against one key store.
+///
+/// ```
+/// use countersign::{scheme::Corezoid, store::MemoryKeyStore, verify::{SignatureVerifier, Tolerance}};
+/// use std::time::Duration;
+///
+/// let verifier = SignatureVerifier::new(Corezoid::default(), MemoryKeyStore::new())
+///     .with_tolerance(Tolerance::within(Duration::from_secs(60)));
+/// ```
+#[derive(Debug)]
+pub struct SignatureVerifier {
+    scheme: Box<dyn Scheme>,
+    keys: Arc<dyn KeyStore>,
+    clock: Arc<dyn Clock>,
+    tolerance: Tolerance,
+    organization_paths: Vec<Route>,
+    /// Stands in for the key of a caller who names none that exists, so that the answer costs the same.
+    dummy: MacKey,
+}
+
+impl SignatureVerifier {
+    /// Makes a verifier with the system's clock and a tolerance of 300 s.
+    pub fn new(scheme: impl Scheme, keys: impl KeyStore) -> Self {
+        let mut random = [0; 32];
+        SystemClock::default().fill(&mut random);
+        let dummy = MacKey::new(scheme.algorithm(), &Secret::from_random(random));
+        Self {
+            scheme: Box::new(scheme),
+            keys: Arc::new(keys),
+            clock: Arc::new(SystemClock::default()),
+            tolerance: Tolerance::default(),
+            organization_paths: Vec::new(),
+            dummy,
+        }
+    }
+
+    /// Takes time from another clock.
+    ///
+    /// # Security
+    ///
+    /// The clock decides what is stale and what has expired.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets how far a signed time may lie from the arrival of the request. Schemes that sign no time ignore it.
+    ///
+    /// # Security
+    ///
+    /// Within the tolerance a captured request can be repeated.
+    #[must_use]
+    pub const fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Says in which paths a segment names an organization: a template like `/{organization}/graphql`. A request there
+    /// must be verified for just that organization. Templates among the scheme's own routes count without being
+    /// repeated here.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::RouteTemplate`].
+    pub fn with_organization_path(mut self, template: &str) -> Result<Self, ConfigError> {
+        self.organization_paths.push(Route::new(Method::POST, template)?);
+        Ok(self)
+    }
+
+    /// What the message presents, if it may come by this route.
+    fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError> {
+        let Some(presented) = self.scheme.read(message)? else { return Ok(None) };
+        if !self.scheme.routes().allow(message.method(), message.path(), message.query()) {
+            return Err(VerifyError::malformed("credentials on a method, path or query that they are not for"));
+        }
+        Ok(Some(presented))
+    }
+
+    /// Asks the store for everything that decides over this key and organization.
+    fn seek(&self, key_id: &str, organization: Option<&str>) -> Sought {
+        let scheme = self.scheme.name();
+        let key = self.keys.find(Lookup::Key { scheme, key_id });
+        let app = match (self.scheme.tenancy(), organization) {
+            (Tenancy::Installed, Some(organization)) => {
+                self.keys.find(Lookup::Installation { scheme, key_id, organization })
+            }
+            _ => Found::Ready(None),
+        };
+        match (key, app) {
+            (Found::Ready(key), Found::Ready(app)) => Sought::Ready(Records::new(key, app)),
+            (key, app) => Sought::Pending(Seeking(Box::pin(async move {
+                Ok(Records::new(settle(key).await?, settle(app).await?))
+            }))),
+        }
+    }
+
+    fn verification(
+        &self,
+        message: &Message<'_>,
+        presented: &Presented<'_>,
+        records: Records,
+        place: Place,
+    ) -> Result<Verification, VerifyError> {
+        let parameters = &presented.parameters;
+        let name = |error| VerifyError::with_source(VerifyErrorKind::Malformed, error);
+        let base = [self.scheme.signature_base(message, parameters)];
+        Ok(Verification {
+            computation: self.compute(&base, &records, place.arrived),
+            signature: presented.signature,
+            scheme: self.scheme.name(),
+            key_id: KeyId::new(parameters.key_id).map_err(name)?,
+            organization: parameters.organization.as_deref().map(Organization::new).transpose().map_err(name)?,
+            time: parameters.time.as_ref().map(|time| time.at),
+            records,
+            rounds: 0,
+            waited: false,
+            place,
+        })
+    }
+
+    /// Begins a computation with every live secret, or with the dummy if there is none.
+    fn compute(&self, bases: &[SignatureBase<'_>], records: &Records, arrived: SystemTime) -> Computation {
+        if records.live(arrived).next().is_none() {
+            return Computation::begin(bases, std::iter::once(&self.dummy));
+        }
+        Computation::begin(bases, records.live(arrived).map(|version| &version.key))
+    }
+
+    /// Begins the next spellings; `None` if all were tried.
+    fn next_spellings(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Option<()> {
+        // Both succeeded when the verification began.
+        let message = Message::new(head, target).ok()?;
+        let presented = self.scheme.read(&message).ok()??;
+        let alternates = self.scheme.alternates(&message, &presented.parameters);
+        let bases = alternates.chunks(SPELLINGS_A_PASS).nth(verification.rounds)?;
+        verification.computation = self.compute(bases, &verification.records, verification.place.arrived);
+        verification.rounds += 1;
+        Some(())
+    }
+
+    /// Whether the path names another organization than the one verified.
+    fn names_another(&self, organization: Option<&Organization>, path: &str) -> bool {
+        let mut named = self
+            .organization_paths
+            .iter()
+            .filter(|route| route.matches_path(path))
+            .chain(self.scheme.routes().matching(path))
+            .filter_map(|route| route.named("organization", path));
+        named.any(|named| organization.is_none_or(|verified| *verified != *named))
+    }
+}
+
+impl Verifier for SignatureVerifier {
+    fn challenges(&self) -> Vec<HeaderValue> {
+        vec![HeaderValue::from_static(self.scheme.challenge())]
+    }
+}
+
+impl Steps for SignatureVerifier {
+    fn begin(&self, message: &Message<'_>) -> Result<Option<Begun>, VerifyError> {
+        let Some(presented) = self.read(message)? else { return Ok(None) };
+        let Parameters { key_id, ref organization, .. } = presented.parameters;
+        let place = Place { verifier: 0, arrived: self.clock.now() };
+        Ok(Some(match self.seek(key_id, organization.as_deref()) {
+            Sought::Ready(records) => Begun::Ready(self.verification(message, &presented, records, place)?),
+            Sought::Pending(seeking) => Begun::Seeking(place, seeking),
+        }))
+    }
+
+    fn resume(&self, place: Place, message: &Message<'_>, records: Records) -> Result<Verification, VerifyError> {
+        let presented = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
+        self.verification(message, &presented, records, place)
+    }
+
+    fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step {
+        let Some(matched) = verification.computation.matches(&verification.signature) else {
+            return match self.next_spellings(verification, head, target) {
+                Some(()) => Step::Again,
+                None => Step::Done(Err(verification.records.mismatch(verification.place.arrived).into())),
+            };
+        };
+        let secret = verification.records.live(verification.place.arrived).nth(matched.key);
+        let Some(secret) = secret.map(|version| version.number) else {
+            return Step::Done(Err(verification.records.mismatch(verification.place.arrived).into()));
+        };
+        let spelling = match verification.rounds {
+            0 => 0,
+            round => (round - 1) * SPELLINGS_A_PASS + matched.base + 1,
+        };
+        let case = Case {
+            scheme: verification.scheme,
+            tenancy: self.scheme.tenancy(),
+            key_id: verification.key_id.clone(),
+            organization: verification.organization.clone(),
+            secret,
+            spelling,
+        };
+        if let Some(error) = self.untimely_or_misplaced(verification, &case, target) {
+            return Step::Done(Err(error));
+        }
+        if !verification.waited {
+            return Step::Done(case.judge(&verification.records, verification.place.arrived));
+        }
+        // The upload took its time: what was true at its beginning may no longer be.
+        let clock = Arc::clone(&self.clock);
+        match self.seek(case.key_id.as_str(), case.organization.as_ref().map(Organization::as_str)) {
+            Sought::Ready(records) => Step::Done(case.judge(&records, clock.now())),
+            Sought::Pending(records) => {
+                Step::Pending(Verdict(Box::pin(async move { case.judge(&records.await?, clock.now()) })))
+            }
+        }
+    }
+
+    fn flatten(self: Arc<Self>) -> Vec<Arc<dyn Verifier>> {
+        vec![self]
+    }
+}
+
+impl SignatureVerifier {
+    fn untimely_or_misplaced(
+        &self,
+        verification: &Verification,
+        case: &Case,
+        target: &Uri,
+    ) -> Option<VerifyError> {
+        let time = verification.time.map(|time| self.tolerance.check(time, verification.place.arrived));
+        if let Some(Err(kind)) = time {
+            return Some(kind.into());
+        }
+        let organization = case.acts_for(&verification.records);
+        self.names_another(organization, target.path()).then(|| {
+            VerifyError::with_detail(VerifyErrorKind::WrongOrganization, "the path names another organization")
+        })
+    }
+}
+
+/// A request whose signature is right, before it is known whether its key may be used.
+struct Case {
+    scheme: &'static str,
+    tenancy: Tenancy,
+    key_id: KeyId,
+    organization: Option<Organization>,
+    secret: i64,
+    spelling: usize,
+}
+
+impl Case {
+    /// The organization that the request would act for.
+    fn acts_for<'a>(&'a self, records: &'a Records) -> Option<&'a Organization> {
+        match self.tenancy {
+            Tenancy::Own => records.credential.as_ref()?.organization.as_ref(),
+            Tenancy::Installed | Tenancy::Named => self.organization.as_ref(),
+        }
+    }
+
+    /// The verdict over a right signature, by what the store says now.
+    fn judge(self, records: &Records, now: SystemTime) -> Result<Verified, VerifyError> {
+        let credential = records.credential.as_ref().ok_or(VerifyErrorKind::UnknownKey)?;
+        match credential.standing(now) {
+            Standing::InForce => {}
+            Standing::Disabled => return Err(VerifyErrorKind::Disabled.into()),
+            Standing::Expired => return Err(VerifyErrorKind::Expired.into()),
+            Standing::NotYetValid => return Err(VerifyErrorKind::NotYetValid.into()),
+            Standing::Revoked => return Err(VerifyErrorKind::Revoked.into()),
+        }
+        if !records.live(now).any(|version| version.number == self.secret) {
+            return Err(VerifyErrorKind::Expired.into());
+        }
+        let at_home = match self.tenancy {
+            Tenancy::Own => true,
+            Tenancy::Named => self.organization.is_some() && self.organization == credential.organization,
+            Tenancy::Installed => self.organization.is_none() || records.installed,
+        };
+        if !at_home {
+            return Err(VerifyErrorKind::WrongOrganization.into());
+        }
+        Ok(Verified {
+            organization: self.acts_for(records).cloned(),
+            principal: credential.principal.clone(),
+            previous_secret: credential.secrets.iter().any(|version| version.number > self.secret),
+            scheme: self.scheme,
+            key_id: self.key_id,
+            spelling: self.spelling,
+        })
+    }
+}
+
+enum Sought {
+    Ready(Records),
+    Pending(Seeking),
+}
+
+async fn settle(found: Found) -> Result<Option<Record>, VerifyError> {
+    match found {
+        Found::Ready(record) => Ok(record),
+        Found::Pending(record) => record.await.map_err(unavailable),
+    }
+}
+
+fn unavailable(error: StoreError) -> VerifyError {
+    VerifyError::with_source(VerifyErrorKind::StoreUnavailable, error)
+}
+
+impl Records {
+    fn new(key: Option<Record>, app: Option<Record>) -> Self {
+        let credential = match key {
+            Some(Record::Credential(credential)) => Some(credential),
+            _ => None,
+        };
+        Self { credential, installed: app.is_some_and(|app| matches!(app, Record::Installation(_))) }
+    }
+
+    /// The secrets that may be used at `now`.
+    fn live(&self, now: SystemTime) -> impl Iterator<Item = &SecretVersion> + Clone {
+        let secrets = self.credential.as_ref().map_or(&[][..], |credential| &credential.secrets);
+        secrets.iter().filter(move |version| version.is_live(now))
+    }
+
+    /// What a signature that matches no secret means.
+    fn mismatch(&self, now: SystemTime) -> VerifyErrorKind {
+        match &self.credential {
+            None => VerifyErrorKind::UnknownKey,
+            Some(_) if self.live(now).next().is_none() => VerifyErrorKind::Expired,
+            Some(_) => VerifyErrorKind::BadSignature,
+        }
+    }
+}
