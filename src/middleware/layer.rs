@@ -1,6 +1,6 @@
 //! The layer: a verifier, the limits, and the shape of refusals.
 
-use super::{Problem, Rejection, Verify, VerifiedBody, strip::Prefixes};
+use super::{Problem, Rejection, VerifiedBody, Verify, strip::Prefixes};
 use crate::{error::VerifyErrorKind, verify::Verifier};
 use http::HeaderValue;
 use std::{

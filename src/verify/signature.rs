@@ -2,7 +2,7 @@
 
 use super::{
     Tolerance, Verified, Verifier,
-    steps::{Begun, Records, Seeking, Step, Steps, Verdict, Verification, Place},
+    steps::{Begun, Place, Records, Seeking, Step, Steps, Verdict, Verification},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -94,7 +94,9 @@ impl SignatureVerifier {
     fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError> {
         let Some(presented) = self.scheme.read(message)? else { return Ok(None) };
         if !self.scheme.routes().allow(message.method(), message.path(), message.query()) {
-            return Err(VerifyError::malformed("credentials on a method, path or query that they are not for"));
+            return Err(VerifyError::malformed(
+                "credentials on a method, path or query that they are not for",
+            ));
         }
         Ok(Some(presented))
     }
@@ -132,7 +134,12 @@ impl SignatureVerifier {
             signature: presented.signature,
             scheme: self.scheme.name(),
             key_id: KeyId::new(parameters.key_id).map_err(name)?,
-            organization: parameters.organization.as_deref().map(Organization::new).transpose().map_err(name)?,
+            organization: parameters
+                .organization
+                .as_deref()
+                .map(Organization::new)
+                .transpose()
+                .map_err(name)?,
             time: parameters.time.as_ref().map(|time| time.at),
             records,
             rounds: 0,
@@ -190,7 +197,12 @@ impl Steps for SignatureVerifier {
         }))
     }
 
-    fn resume(&self, place: Place, message: &Message<'_>, records: Records) -> Result<Verification, VerifyError> {
+    fn resume(
+        &self,
+        place: Place,
+        message: &Message<'_>,
+        records: Records,
+    ) -> Result<Verification, VerifyError> {
         let presented = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
         self.verification(message, &presented, records, place)
     }
@@ -252,7 +264,10 @@ impl SignatureVerifier {
         }
         let organization = case.acts_for(&verification.records);
         self.names_another(organization, target.path()).then(|| {
-            VerifyError::with_detail(VerifyErrorKind::WrongOrganization, "the path names another organization")
+            VerifyError::with_detail(
+                VerifyErrorKind::WrongOrganization,
+                "the path names another organization",
+            )
         })
     }
 }

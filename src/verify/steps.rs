@@ -17,7 +17,12 @@ pub trait Steps: fmt::Debug + Send + Sync + 'static {
     fn begin(&self, message: &Message<'_>) -> Result<Option<Begun>, VerifyError>;
 
     /// Goes on with the key that had to be waited for.
-    fn resume(&self, place: Place, message: &Message<'_>, records: Records) -> Result<Verification, VerifyError>;
+    fn resume(
+        &self,
+        place: Place,
+        message: &Message<'_>,
+        records: Records,
+    ) -> Result<Verification, VerifyError>;
 
     /// Judges, when the body has ended.
     fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step;
