@@ -33,8 +33,10 @@ pub struct MemoryKeyStore(RwLock<Tables>);
 
 #[derive(Default)]
 struct Tables {
-    credentials: HashMap<(String, String), Credential>,
-    installations: HashMap<(String, String, String), Installation>,
+    /// By scheme, then by key id: a lookup borrows the names and allocates nothing.
+    credentials: HashMap<String, HashMap<String, Credential>>,
+    /// By scheme, then by key id, then by organization.
+    installations: HashMap<String, HashMap<String, HashMap<String, Installation>>>,
 }
 
 impl MemoryKeyStore {
@@ -47,15 +49,27 @@ impl MemoryKeyStore {
     /// Stores a credential under a scheme and key id, in place of the one that is there.
     pub fn insert(&self, scheme: &str, key_id: &str, credential: Credential) {
         self.write(|tables| {
-            tables.credentials.insert((scheme.to_owned(), key_id.to_owned()), credential);
+            let scheme = tables.credentials.entry(scheme.to_owned()).or_default();
+            scheme.insert(key_id.to_owned(), credential);
         });
     }
 
     /// Installs an app in an organization.
     pub fn install(&self, scheme: &str, app: &KeyId, organization: &Organization) {
-        let place = (scheme.to_owned(), app.as_str().to_owned(), organization.as_str().to_owned());
         self.write(|tables| {
-            tables.installations.insert(place, Installation::new(organization.clone()));
+            let scheme = tables.installations.entry(scheme.to_owned()).or_default();
+            let app = scheme.entry(app.to_string()).or_default();
+            app.insert(organization.to_string(), Installation::new(organization.clone()));
+        });
+    }
+
+    /// Removes an app from an organization.
+    pub fn uninstall(&self, scheme: &str, app: &KeyId, organization: &Organization) {
+        self.write(|tables| {
+            let scheme = tables.installations.get_mut(scheme);
+            if let Some(app) = scheme.and_then(|scheme| scheme.get_mut(app.as_str())) {
+                app.remove(organization.as_str());
+            }
         });
     }
 
@@ -68,16 +82,14 @@ impl KeyStore for MemoryKeyStore {
     fn find(&self, lookup: Lookup<'_>) -> Found {
         let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Found::Ready(match lookup {
-            Lookup::Key { scheme, key_id } => tables
-                .credentials
-                .get(&(scheme.to_owned(), key_id.to_owned()))
-                .cloned()
-                .map(Record::Credential),
-            Lookup::Installation { scheme, key_id, organization } => tables
-                .installations
-                .get(&(scheme.to_owned(), key_id.to_owned(), organization.to_owned()))
-                .cloned()
-                .map(Record::Installation),
+            Lookup::Key { scheme, key_id } => {
+                let scheme = tables.credentials.get(scheme);
+                scheme.and_then(|scheme| scheme.get(key_id)).cloned().map(Record::Credential)
+            }
+            Lookup::Installation { scheme, key_id, organization } => {
+                let app = tables.installations.get(scheme).and_then(|scheme| scheme.get(key_id));
+                app.and_then(|app| app.get(organization)).cloned().map(Record::Installation)
+            }
         })
     }
 }
