@@ -95,6 +95,11 @@ impl Verification {
         self.computation.update(bytes);
     }
 
+    /// How many hashes run over each byte of the body.
+    pub(crate) fn lanes(&self) -> usize {
+        self.computation.lanes()
+    }
+
     /// Says that the body has to be waited for: by its end, what the store said may no longer be true.
     pub(crate) const fn wait(&mut self) {
         self.waited = true;
