@@ -9,3 +9,8 @@ mod layering;
 #[cfg(feature = "cli")]
 mod readme;
 mod spine;
+mod support;
+// Which of the URLs that clients type a server can know again.
+mod url_arrivals;
+// The providers' own signatures and recorded requests.
+mod vectors;
