@@ -53,6 +53,8 @@ mod axum;
 pub mod clock;
 pub mod credential;
 pub mod error;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 pub mod message;
 pub mod middleware;
 pub mod scheme;
