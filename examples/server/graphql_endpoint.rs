@@ -10,7 +10,7 @@
 
 use crate::{
     caller::Caller,
-    schema::{Apps, Schema, build as build_schema},
+    schema::{self, Schema, apps::Apps},
 };
 use async_graphql::{Pos, Response, ServerError, Variables};
 use axum::{
@@ -64,7 +64,7 @@ impl GraphqlEndpoint {
     /// An endpoint over the example's tables.
     pub fn new(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Self {
         let guard = DocumentGuard::default().with_selection_limit(SELECTION_LIMIT);
-        Self { schema: build_schema(pool, apps, clock), guard }
+        Self { schema: schema::build(pool, apps, clock), guard }
     }
 
     /// Answers the body of a verified request: 400 if it holds no GraphQL request, else 200 with data or errors.

@@ -4,13 +4,12 @@
 //! can name another one. The fields are those that the public documents and clients of SalesCloud and Ateliere Connect
 //! ask for; where no document says what a type looks like, its shape is this example's choice.
 
-mod apps;
+pub mod apps;
 mod catalogue;
 mod log;
 mod shop;
 
-pub use self::apps::{AppOrganization, Apps};
-
+use self::apps::Apps;
 use crate::{caller::Caller, db};
 use async_graphql::{
     Context, EmptySubscription, Error, MergedObject, Object, Result, Scalar, ScalarType, Value,

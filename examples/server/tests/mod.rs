@@ -1,11 +1,12 @@
 //! The handlers without HTTP and without signatures: what they do for a caller who is already verified.
 
 mod graphql;
+mod ops;
 
 use crate::{
     caller::Caller,
     db,
-    schema::{AppOrganization, Apps},
+    schema::apps::{AppOrganization, Apps},
 };
 use async_trait::async_trait;
 use countersign::store::AdminError;
