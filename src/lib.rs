@@ -52,6 +52,8 @@
 mod axum;
 pub mod clock;
 pub mod credential;
+#[cfg(feature = "_sql")]
+pub mod envelope;
 pub mod error;
 pub mod message;
 pub mod middleware;

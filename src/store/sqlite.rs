@@ -1,0 +1,152 @@
+//! Credentials in an embedded SQLite database: a file, and no server to run.
+
+use super::{
+    StoreError,
+    sql::{self, Migration, sql_key_store},
+};
+use crate::{clock::Clock, envelope::Keyring};
+use sqlx::{
+    SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{fmt, sync::Arc, time::Duration};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// SQLite has one writer at a time; a few connections are enough to read beside it.
+const CONNECTIONS: u32 = 4;
+/// How long a statement waits for the writer, and a request for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An open SQLite database, before it is known whether a keyring belongs to it.
+#[derive(Clone)]
+pub struct SqliteDatabase(SqlitePool);
+
+impl SqliteDatabase {
+    /// Opens a database by path or URL (`sqlite:data/keys.db`) and creates the file if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the URL is none, or the file cannot be opened or is no database.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = url
+            .parse::<SqliteConnectOptions>()
+            .map_err(StoreError::new)?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            .journal_mode(SqliteJournalMode::Wal)
+            // The usual choice beside a write-ahead log would lose the last commits in a power failure. One of them
+            // may be a revocation.
+            .synchronous(SqliteSynchronous::Full);
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+        pool.connect_with(options).await.map(Self).map_err(StoreError::new)
+    }
+
+    /// The steps of the schema, in their order, and which of them this database has.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database cannot be asked.
+    pub async fn migrations(&self) -> Result<Vec<Migration>, StoreError> {
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+        let versions = "SELECT version FROM _sqlx_migrations WHERE success";
+        let tables: i64 = sqlx::query_scalar(tables).fetch_one(&self.0).await.map_err(StoreError::new)?;
+        let applied = match tables {
+            0 => Vec::new(),
+            _ => sqlx::query_scalar(versions).fetch_all(&self.0).await.map_err(StoreError::new)?,
+        };
+        Ok(sql::migrations(&MIGRATIONS, &applied))
+    }
+
+    /// Brings the schema up to date. Steps that are applied already are checked, not repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if a step fails or was changed since it was applied, or if the database has a step that this
+    /// program does not know.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        MIGRATIONS.run(&self.0).await.map_err(StoreError::new)
+    }
+}
+
+impl fmt::Debug for SqliteDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteDatabase(..)")
+    }
+}
+
+/// A key store in a SQLite database, with the secrets sealed under a keyring.
+///
+/// An answer is as new as the last commit, of whatever program: nothing is cached here.
+///
+/// ```
+/// use countersign::{
+///     clock::{Clock, SystemClock},
+///     envelope::Keyring,
+///     store::SqliteKeyStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let (database, file) = (folder.path().join("keys.db"), folder.path().join("keyring"));
+/// # let database = database.to_str().ok_or("the path is no text")?;
+/// let mut random = [0; 32];
+/// SystemClock.fill(&mut random);
+/// let keyring = Keyring::create(&file, random)?;
+/// SqliteKeyStore::open(database, keyring, SystemClock).await?;
+///
+/// // Another keyring does not open it.
+/// SystemClock.fill(&mut random);
+/// let refused = SqliteKeyStore::open(database, Keyring::generate(random), SystemClock).await;
+/// assert!(refused.is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SqliteKeyStore {
+    pool: SqlitePool,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteKeyStore {
+    /// Opens a database by path or URL, brings its schema up to date and checks that the keyring belongs to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteDatabase::open`], [`SqliteDatabase::migrate`] and [`new`](Self::new).
+    pub async fn open(url: &str, keyring: Keyring, clock: impl Clock) -> Result<Self, StoreError> {
+        let database = SqliteDatabase::open(url).await?;
+        database.migrate().await?;
+        Self::new(&database, keyring, clock).await
+    }
+
+    /// Checks that the keyring belongs to a database, and makes a new active key of it known there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the keyring lacks a key that the database was sealed with or has another of its name: the
+    /// source is a [`CanaryError`](crate::envelope::CanaryError) and says what to do. Also if the schema is not up to
+    /// date.
+    pub async fn new(
+        database: &SqliteDatabase,
+        keyring: Keyring,
+        clock: impl Clock,
+    ) -> Result<Self, StoreError> {
+        sql::require_applied(&database.migrations().await?).map_err(StoreError::new)?;
+        let store = Self { pool: database.0.clone(), keyring: Arc::new(keyring), clock: Arc::new(clock) };
+        store.check_keyring().await?;
+        Ok(store)
+    }
+}
+
+impl fmt::Debug for SqliteKeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteKeyStore(..)")
+    }
+}
+
+sql_key_store!(SqliteKeyStore);
