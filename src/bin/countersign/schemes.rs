@@ -128,36 +128,42 @@ impl SchemeName {
         (self == Self::SalesCloud).then(|| hex::encode(random))
     }
 
-    /// Checks that a key can be used: a request signed with it must be one that the scheme itself reads.
+    /// Checks that a key can be used: the scheme must sign with it, and read back what it signed.
     pub fn check(
         self,
         key_id: &str,
         organization: Option<&str>,
         public_key: Option<&str>,
     ) -> Result<(), Failure> {
+        let refused = Failure::usage(format!("this makes no {} key", self.name()), self.key_form());
+        match self.reads_back(key_id, organization, public_key) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(refused),
+            Err(error) => Err(refused.because(&*error)),
+        }
+    }
+
+    fn reads_back(
+        self,
+        key_id: &str,
+        organization: Option<&str>,
+        public_key: Option<&str>,
+    ) -> Result<bool, Box<dyn Error>> {
         let known = self.plain();
         let scheme = known.scheme();
-        let refused = |error: &dyn Error| {
-            let message = format!("this makes no {} key", scheme.name());
-            Failure::usage(message, self.key_form()).because(error)
-        };
-        let no_secret = MacKey::new(scheme.algorithm(), &Secret::from_random([1; 32]));
-        let mut signer = known.signer(key_id, no_secret);
+        let any_secret = MacKey::new(scheme.algorithm(), &Secret::from_random([1; 32]));
+        let mut signer = known.signer(key_id, any_secret);
         if let (Some(organization), Tenancy::Installed | Tenancy::Named) = (organization, scheme.tenancy()) {
             signer = signer.with_organization(organization);
         }
         if let Some(public_key) = public_key {
             signer = signer.with_public_key(public_key);
         }
-        let mut request =
-            Request::post("/api/2/json").header(HOST, "localhost").body("").map_err(|e| refused(&e))?;
-        signer.sign(&mut request).map_err(|error| refused(&error))?;
+        let mut request = Request::post("/api/2/json").header(HOST, "localhost").body("")?;
+        signer.sign(&mut request)?;
         let (head, _) = request.into_parts();
-        let message = Message::new(&head, &head.uri).map_err(|error| refused(&error))?;
-        match scheme.read(&message).map_err(|error| refused(&error))? {
-            Some(presented) if presented.parameters.key_id == key_id => Ok(()),
-            _ => Err(refused(&std::fmt::Error)),
-        }
+        let presented = scheme.read(&Message::new(&head, &head.uri)?)?;
+        Ok(presented.is_some_and(|presented| presented.parameters.key_id == key_id))
     }
 
     /// What a key of this scheme looks like.

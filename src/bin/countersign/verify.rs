@@ -65,7 +65,7 @@ pub struct VerifyArgs {
     public_urls: Vec<String>,
 
     /// Open another route, as the server does: `/graphql`, `GET /user_downloads/{file}`; repeatable
-    #[arg(long = "route", value_name = "[METHOD ]PATH")]
+    #[arg(long = "route", value_name = "ROUTE")]
     routes: Vec<RouteArg>,
 
     /// Corezoid: accept times with a fraction
