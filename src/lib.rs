@@ -71,3 +71,8 @@ pub use self::{
     middleware::VerifyLayer,
     verify::{SignatureVerifier, Verified},
 };
+
+/// The README's Rust blocks, compiled as documentation tests.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

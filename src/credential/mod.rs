@@ -2,7 +2,7 @@
 
 mod text;
 
-pub use self::text::{TextError, KeyId, Organization, Principal};
+pub use self::text::{KeyId, Organization, Principal, TextError};
 
 use crate::signature::MacKey;
 use smallvec::SmallVec;

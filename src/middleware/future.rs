@@ -169,7 +169,7 @@ impl<S> Open<S> {
         loop {
             match &mut self.stage {
                 Stage::Refused(error) => {
-                    return Poll::Ready(Err(error.take().unwrap_or(VerifyErrorKind::Internal.into())));
+                    return Poll::Ready(Err(error.take().unwrap_or_else(|| VerifyErrorKind::Internal.into())));
                 }
                 Stage::Seeking(place, seeking) => {
                     let place = *place;

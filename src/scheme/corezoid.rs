@@ -157,8 +157,7 @@ impl Scheme for Corezoid {
             return Ok(None);
         }
         let mut segments = path.rsplit('/');
-        let (Some(signature), Some(time), Some(login)) =
-            (segments.next(), segments.next(), segments.next())
+        let (Some(signature), Some(time), Some(login)) = (segments.next(), segments.next(), segments.next())
         else {
             return Ok(None);
         };
@@ -169,11 +168,7 @@ impl Scheme for Corezoid {
         Ok(Some(Presented::new(parameters, signature)))
     }
 
-    fn signature_base<'m>(
-        &self,
-        _: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> SignatureBase<'m> {
+    fn signature_base<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
         let base = SignatureBase::default();
         let base = match &parameters.time {
             Some(time) => base.text(time.text.clone()),
@@ -192,8 +187,7 @@ impl Scheme for Corezoid {
         let time = parameters.time.as_ref().ok_or(SignError::new("no time was chosen"))?;
         let path = head.uri.path().trim_end_matches('/');
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let target =
-            format!("{path}/{}/{}/{}{query}", parameters.key_id, time.text, signature.to_hex());
+        let target = format!("{path}/{}/{}/{}{query}", parameters.key_id, time.text, signature.to_hex());
         let mut uri = head.uri.clone().into_parts();
         let wrong = |error| SignError::with_source("login or time cannot stand in a path", error);
         uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(wrong)?);

@@ -69,20 +69,12 @@ pub trait Scheme: fmt::Debug + Send + Sync + 'static {
     fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError>;
 
     /// The bytes that were signed, in the spelling that clients use most.
-    fn signature_base<'m>(
-        &self,
-        message: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> SignatureBase<'m>;
+    fn signature_base<'m>(&self, message: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m>;
 
     /// Other spellings that a client may have signed for this same request; tried only after the first did not match.
     ///
     /// They follow from the message and the configuration alone, and all take the body in the same form.
-    fn alternates<'m>(
-        &self,
-        message: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> Vec<SignatureBase<'m>> {
+    fn alternates<'m>(&self, message: &Message<'m>, parameters: &Parameters<'m>) -> Vec<SignatureBase<'m>> {
         let _ = (message, parameters);
         Vec::new()
     }

@@ -56,9 +56,10 @@ impl Route {
     /// The segment of `path` that stands in the place of `{name}`.
     #[must_use]
     pub fn named<'p>(&self, name: &str, path: &'p str) -> Option<&'p str> {
-        let place = self.segments.iter().position(
-            |segment| matches!(segment, TemplateSegment::Named(named) if **named == *name),
-        )?;
+        let place = self
+            .segments
+            .iter()
+            .position(|segment| matches!(segment, TemplateSegment::Named(named) if **named == *name))?;
         path.strip_prefix('/')?.split('/').nth(place)
     }
 }
@@ -91,10 +92,7 @@ impl Routes {
     pub fn allow(&self, method: &Method, path: &str, query: &str) -> bool {
         match self {
             Self::AnyPath(methods) => methods.contains(method),
-            Self::Only(_) => {
-                query.is_empty()
-                    && self.matching(path).any(|route| route.method() == method)
-            }
+            Self::Only(_) => query.is_empty() && self.matching(path).any(|route| route.method() == method),
         }
     }
 
@@ -121,7 +119,9 @@ mod tests {
         let route = post("/{organization}/graphql");
         assert!(route.matches_path("/acme/graphql"));
         assert_eq!(route.named("organization", "/acme/graphql"), Some("acme"));
-        for path in ["/graphql", "//graphql", "/acme/graphql/", "/a/b/graphql", "/acme%2Fgraphql", "/acme/Graphql"] {
+        for path in
+            ["/graphql", "//graphql", "/acme/graphql/", "/a/b/graphql", "/acme%2Fgraphql", "/acme/Graphql"]
+        {
             assert!(!route.matches_path(path), "{path}");
         }
         assert!(post("/").matches_path("/"));

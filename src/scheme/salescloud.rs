@@ -133,9 +133,7 @@ impl Scheme for SalesCloud {
         let public_key = message.text_once(&PUBLIC_KEY)?;
         let organization = message.text_once(&ORGANIZATION)?;
         let (signature, application, public_key) = match (signature, application, public_key) {
-            (Some(signature), Some(application), Some(public_key)) => {
-                (signature, application, public_key)
-            }
+            (Some(signature), Some(application), Some(public_key)) => (signature, application, public_key),
             (None, None, None) if organization.is_none() => return Ok(None),
             _ => return Err(VerifyError::malformed("SalesCloud's headers are incomplete")),
         };
@@ -155,19 +153,11 @@ impl Scheme for SalesCloud {
         Ok(Some(Presented::new(parameters, signature)))
     }
 
-    fn signature_base<'m>(
-        &self,
-        _: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> SignatureBase<'m> {
+    fn signature_base<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
         base(parameters, parameters.organization.clone().unwrap_or_default())
     }
 
-    fn alternates<'m>(
-        &self,
-        _: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> Vec<SignatureBase<'m>> {
+    fn alternates<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> Vec<SignatureBase<'m>> {
         match parameters.organization {
             Some(_) => Vec::new(),
             // What the vendor's JavaScript joins when it is called without an organization.
@@ -202,10 +192,7 @@ impl Scheme for SalesCloud {
     }
 }
 
-fn base<'m>(
-    parameters: &Parameters<'m>,
-    organization: std::borrow::Cow<'m, str>,
-) -> SignatureBase<'m> {
+fn base<'m>(parameters: &Parameters<'m>, organization: std::borrow::Cow<'m, str>) -> SignatureBase<'m> {
     SignatureBase::default()
         .bytes(parameters.key_id)
         .bytes(":")

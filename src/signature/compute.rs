@@ -52,15 +52,12 @@ enum State {
 
 impl Computation {
     /// Begins a signature for each of `bases` with each of `keys`.
-    pub fn begin<'k>(
-        bases: &[SignatureBase<'_>],
-        keys: impl Iterator<Item = &'k MacKey> + Clone,
-    ) -> Self {
+    pub fn begin<'k>(bases: &[SignatureBase<'_>], keys: impl Iterator<Item = &'k MacKey> + Clone) -> Self {
         let body = bases.first().map_or(BodyForm::Raw, SignatureBase::body_form);
         let lanes = bases
             .iter()
             .enumerate()
-            .flat_map(|(b, base)| {
+            .flat_map(move |(b, base)| {
                 keys.clone()
                     .enumerate()
                     .map(move |(k, key)| Lane::begin(base, key, Matched { base: b, key: k }))
@@ -209,9 +206,7 @@ impl State {
 
     fn finish(self) -> Signature {
         match self {
-            Self::HmacSha256(mac) => {
-                Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes())
-            }
+            Self::HmacSha256(mac) => Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes()),
             Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize()),
         }
     }

@@ -46,8 +46,7 @@ impl Signature {
             return Err(EncodingError(()));
         }
         let mut bytes = [0; LONGEST];
-        hex::decode_to_slice(text, &mut bytes[..algorithm.signature_len()])
-            .map_err(|_| EncodingError(()))?;
+        hex::decode_to_slice(text, &mut bytes[..algorithm.signature_len()]).map_err(|_| EncodingError(()))?;
         Ok(Self { bytes, algorithm })
     }
 

@@ -149,4 +149,4 @@ impl fmt::Debug for SqliteKeyStore {
     }
 }
 
-sql_key_store!(SqliteKeyStore);
+sql_key_store!(SqliteKeyStore over sqlx::Sqlite);

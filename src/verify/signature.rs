@@ -330,7 +330,7 @@ impl Records {
             Some(Record::Credential(credential)) => Some(credential),
             _ => None,
         };
-        Self { credential, installed: matches!(app, Some(Record::Installation(_))) }
+        Self { credential, installed: app.is_some_and(|app| matches!(app, Record::Installation(_))) }
     }
 
     /// The secrets that may be used at `now`.

@@ -55,6 +55,7 @@ pub struct Records {
 }
 
 /// The end of a verification, or what it takes to get there.
+#[derive(Debug)]
 pub enum Step {
     /// The body has to pass once more, for other spellings of the signature base.
     Again,
@@ -114,6 +115,12 @@ impl fmt::Debug for Verification {
 impl fmt::Debug for Seeking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seeking(..)")
+    }
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verdict(..)")
     }
 }
 

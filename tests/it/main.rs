@@ -1,2 +1,11 @@
-//! One test binary; a module a behaviour.
+//! All integration tests, in one binary: each further one would link the whole crate again.
+
+// Says to clippy that a helper here may `unwrap` like the test that calls it.
+#![cfg(test)]
+
+// What the source may import from where, and that every file says what it is for.
+mod layering;
+// What README.md shows works.
+#[cfg(feature = "cli")]
+mod readme;
 mod spine;

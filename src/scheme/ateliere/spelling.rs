@@ -71,12 +71,7 @@ impl PublicUrl {
 
 /// The spellings besides `authority` + `target`, each once: at most four that follow from what arrived, and those
 /// configured.
-pub(super) fn alternates(
-    web: Web,
-    authority: &str,
-    target: &str,
-    public_urls: &[PublicUrl],
-) -> Vec<String> {
+pub(super) fn alternates(web: Web, authority: &str, target: &str, public_urls: &[PublicUrl]) -> Vec<String> {
     let arrived = format!("{authority}{target}");
     let mut spellings = Vec::new();
     let mut add = |spelling: String| {

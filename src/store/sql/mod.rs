@@ -65,14 +65,14 @@ pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
 /// Implements [`KeyStore`](super::KeyStore) and [`KeyAdmin`](super::KeyAdmin) for a store that is `Clone` and has the
 /// fields `pool`, `keyring` and `clock`.
 macro_rules! sql_key_store {
-    ($store:ident) => {
+    ($store:ident over $database:ty) => {
         const _: () = {
             use $crate::{
                 credential::{KeyId, Organization, Principal},
                 envelope::Place,
                 store::{
                     Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore,
-                    Lookup, NewCredential, OrganizationSummary, Record, StoreError,
+                    Lookup, NewCredential, OrganizationSummary, Record, StoreError, fingerprint,
                     sql::{refused, rows, statements},
                 },
             };
@@ -144,6 +144,51 @@ macro_rules! sql_key_store {
                         0 => Err(AdminError::new(AdminErrorKind::NotFound, "organization")),
                         _ => Ok(()),
                     }
+                }
+
+                async fn insert_credential(
+                    &self,
+                    transaction: &mut sqlx::Transaction<'_, $database>,
+                    new: &NewCredential,
+                ) -> Result<(), AdminError> {
+                    let inserted = sqlx::query(statements::INSERT_CREDENTIAL)
+                        .bind(&*new.scheme)
+                        .bind(new.key_id.as_str())
+                        .bind(new.algorithm.as_str())
+                        .bind(new.principal.as_str())
+                        .bind(new.organization.as_ref().map(Organization::as_str))
+                        .bind(new.public_key.as_deref())
+                        .bind(rows::bound(new.not_before)?)
+                        .bind(rows::bound(new.expires_at)?)
+                        .bind(new.demo)
+                        .bind(self.now()?)
+                        .execute(&mut **transaction)
+                        .await
+                        .map_err(|error| refused("account", error))?;
+                    match inserted.rows_affected() {
+                        0 => Err(AdminError::new(AdminErrorKind::Exists, "key id")),
+                        _ => Ok(()),
+                    }
+                }
+
+                async fn insert_secret(
+                    &self,
+                    transaction: &mut sqlx::Transaction<'_, $database>,
+                    new: &NewCredential,
+                ) -> Result<(), AdminError> {
+                    let place = Place { scheme: &new.scheme, key_id: new.key_id.as_str(), number: 1 };
+                    let sealed = self.keyring.seal(place, &new.secret, self.nonce());
+                    let inserted = sqlx::query(statements::INSERT_SECRET_VERSION)
+                        .bind(place.scheme)
+                        .bind(place.key_id)
+                        .bind(place.number)
+                        .bind(sealed.keyring_id)
+                        .bind(sealed.record)
+                        .bind(fingerprint(&new.scheme, &new.key_id, &new.secret))
+                        .bind(self.now()?)
+                        .execute(&mut **transaction)
+                        .await;
+                    inserted.map(drop).map_err(|error| refused("secret", error))
                 }
 
                 fn now(&self) -> Result<i64, AdminError> {
@@ -264,42 +309,9 @@ macro_rules! sql_key_store {
                     if let Some(organization) = &credential.organization {
                         self.require(organization).await?;
                     }
-                    let now = self.now()?;
-                    let not_before = credential.not_before.map(rows::seconds).transpose();
-                    let expires_at = credential.expires_at.map(rows::seconds).transpose();
-                    let NewCredential { scheme, key_id, secret, .. } = credential;
-                    let place = Place { scheme, key_id: key_id.as_str(), number: 1 };
-                    let sealed = self.keyring.seal(place, secret, self.nonce());
-
                     let mut transaction = self.pool.begin().await.map_err(AdminError::unavailable)?;
-                    let inserted = sqlx::query(statements::INSERT_CREDENTIAL)
-                        .bind(scheme)
-                        .bind(key_id.as_str())
-                        .bind(credential.algorithm.as_str())
-                        .bind(credential.principal.as_str())
-                        .bind(credential.organization.as_ref().map(Organization::as_str))
-                        .bind(credential.public_key.as_deref())
-                        .bind(not_before.map_err(|error| AdminError::invalid("this time", error))?)
-                        .bind(expires_at.map_err(|error| AdminError::invalid("this time", error))?)
-                        .bind(credential.demo)
-                        .bind(now)
-                        .execute(&mut *transaction)
-                        .await
-                        .map_err(|error| refused("account", error))?;
-                    if inserted.rows_affected() == 0 {
-                        return Err(AdminError::new(AdminErrorKind::Exists, "key id"));
-                    }
-                    sqlx::query(statements::INSERT_SECRET_VERSION)
-                        .bind(scheme)
-                        .bind(key_id.as_str())
-                        .bind(place.number)
-                        .bind(sealed.keyring_id)
-                        .bind(sealed.record)
-                        .bind($crate::store::fingerprint(scheme, key_id, secret))
-                        .bind(now)
-                        .execute(&mut *transaction)
-                        .await
-                        .map_err(|error| refused("secret", error))?;
+                    self.insert_credential(&mut transaction, credential).await?;
+                    self.insert_secret(&mut transaction, credential).await?;
                     transaction.commit().await.map_err(AdminError::unavailable)
                 }
 

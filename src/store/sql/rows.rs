@@ -6,7 +6,7 @@ use crate::{
     },
     envelope::{CanaryError, Keyring, OpenError, Place, Sealed},
     signature::{Algorithm, MacKey},
-    store::{Account, CredentialSummary, OrganizationSummary, SecretSummary},
+    store::{Account, AdminError, CredentialSummary, OrganizationSummary, SecretSummary},
 };
 use std::{
     error::Error,
@@ -200,6 +200,11 @@ pub(in crate::store) fn seconds(time: SystemTime) -> Result<i64, OutOfRange> {
     let since = time.duration_since(UNIX_EPOCH).ok();
     let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
     seconds.filter(|seconds| *seconds <= LAST_SECOND).ok_or(OutOfRange)
+}
+
+/// A limit of a new credential as it stands in the database.
+pub(in crate::store) fn bound(time: Option<SystemTime>) -> Result<Option<i64>, AdminError> {
+    time.map(seconds).transpose().map_err(|error| AdminError::invalid("this time", error))
 }
 
 fn time(seconds: i64) -> Result<SystemTime, RowError> {

@@ -1,0 +1,52 @@
+//! What an operator can choose, by flag or environment.
+
+use clap::Parser;
+use countersign::verify::Tolerance;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// A server that puts signature verification in front of a GraphQL API and an operations endpoint.
+#[derive(Debug, Parser)]
+#[command(name = "server")]
+pub struct Config {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, env = "COUNTERSIGN_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// Where keys and data are.
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://data/countersign.db", value_name = "URL")]
+    pub database_url: String,
+
+    /// File with the keys that seal secrets; made on first start beside an embedded database.
+    #[arg(long, env = "COUNTERSIGN_KEYRING_FILE", default_value = "data/keyring", value_name = "FILE")]
+    pub keyring_file: PathBuf,
+
+    /// URL under which clients know this server; may be given several times. Required unless the listener is loopback.
+    #[arg(long = "public-url", env = "COUNTERSIGN_PUBLIC_URL", value_delimiter = ',', value_name = "URL")]
+    pub public_urls: Vec<String>,
+
+    /// Accepted distance of a signed time in seconds, or `off`.
+    #[arg(long, env = "COUNTERSIGN_TOLERANCE", default_value = "300", value_parser = tolerance, value_name = "SECONDS|off")]
+    pub tolerance: Tolerance,
+
+    /// Longest body, in bytes.
+    #[arg(long, env = "COUNTERSIGN_BODY_LIMIT", default_value_t = 2 << 20, value_name = "BYTES")]
+    pub body_limit: u64,
+
+    /// Make no demonstration keys, and refuse those that were made.
+    #[arg(long, env = "COUNTERSIGN_NO_DEMO")]
+    pub no_demo: bool,
+}
+
+fn tolerance(text: &str) -> Result<Tolerance, std::num::ParseIntError> {
+    match text {
+        "off" => Ok(Tolerance::off()),
+        seconds => Ok(Tolerance::within(Duration::from_secs(seconds.parse()?))),
+    }
+}
+
+impl Config {
+    /// Whether demonstration keys are made and accepted: only where no stranger can reach them.
+    pub fn demo(&self) -> bool {
+        !self.no_demo && self.listen.ip().is_loopback() && self.database_url.starts_with("sqlite:")
+    }
+}
