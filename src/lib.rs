@@ -48,6 +48,8 @@
 //!
 //! A feature adds API and never changes behaviour.
 
+#![warn(unreachable_pub)]
+
 #[cfg(feature = "axum")]
 mod axum;
 pub mod clock;

@@ -54,7 +54,7 @@ impl Signer {
             key_id: key_id.to_owned(),
             public_key: None,
             organization: None,
-            clock: Box::new(SystemClock::default()),
+            clock: Box::new(SystemClock),
         }
     }
 

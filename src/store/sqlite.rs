@@ -110,6 +110,7 @@ pub struct SqliteKeyStore {
     pool: SqlitePool,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
+    demo_keys: bool,
 }
 
 impl SqliteKeyStore {
@@ -137,9 +138,31 @@ impl SqliteKeyStore {
         clock: impl Clock,
     ) -> Result<Self, StoreError> {
         sql::require_applied(&database.migrations().await?).map_err(StoreError::new)?;
-        let store = Self { pool: database.0.clone(), keyring: Arc::new(keyring), clock: Arc::new(clock) };
+        let store = Self {
+            pool: database.0.clone(),
+            keyring: Arc::new(keyring),
+            clock: Arc::new(clock),
+            demo_keys: false,
+        };
         store.check_keyring().await?;
         Ok(store)
+    }
+
+    /// Also finds keys that were made for demonstration.
+    ///
+    /// # Security
+    ///
+    /// Their secrets lie readable beside the database: only for a server that no stranger can reach.
+    #[must_use]
+    pub const fn with_demo_keys(mut self) -> Self {
+        self.demo_keys = true;
+        self
+    }
+
+    /// The connections, for tables of the application's own in the same database.
+    #[must_use]
+    pub const fn pool(&self) -> &SqlitePool {
+        &self.pool
     }
 }
 
