@@ -4,7 +4,7 @@ use countersign::Verified;
 
 /// The caller of a request.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// The scheme that the request was signed by.
     pub scheme: String,
     /// The key it was signed with; for an app, the app.
@@ -30,7 +30,7 @@ impl Caller {
     /// The space whose objects the caller may see: its organization's, or its own if it has none.
     ///
     /// The prefixes keep an organization apart from an account of the same name.
-    pub fn workspace(&self) -> String {
+    pub(crate) fn workspace(&self) -> String {
         match &self.organization {
             Some(organization) => format!("organization/{organization}"),
             None => format!("account/{}", self.principal),

@@ -7,7 +7,7 @@ use sqlx::{
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Migrates the tables. Safe to call at every start, by several processes.
-pub async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
+pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
     // The key store counts its migrations in sqlx's default table. The same numbers stand for other files here, so they
     // are counted in a table of their own; it has had this name from the first migration on.
     let mut migrator: Migrator = sqlx::migrate!("examples/server/migrations/sqlite");
@@ -16,7 +16,7 @@ pub async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
 }
 
 /// Gives an organization a few titles and items, unless it has some: the first query shall show something.
-pub async fn seed(pool: &SqlitePool, organization: &str, now: SystemTime) -> sqlx::Result<()> {
+pub(crate) async fn seed(pool: &SqlitePool, organization: &str, now: SystemTime) -> sqlx::Result<()> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     seed_titles(&mut transaction, organization, milliseconds(now)).await?;
     seed_items(&mut transaction, organization).await?;
@@ -24,7 +24,7 @@ pub async fn seed(pool: &SqlitePool, organization: &str, now: SystemTime) -> sql
 }
 
 /// Milliseconds since the Unix epoch.
-pub fn milliseconds(time: SystemTime) -> i64 {
+pub(crate) fn milliseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -40,14 +40,14 @@ const SELECTION_LIMIT: usize = 2_000;
 
 /// The endpoint's state.
 #[derive(Clone)]
-pub struct GraphqlEndpoint {
+pub(crate) struct GraphqlEndpoint {
     schema: Schema,
     guard: DocumentGuard,
 }
 
 /// The routes of the endpoint, to be put behind a [`VerifyLayer`](countersign::VerifyLayer). An organization in the
 /// path has been checked there: it must be the one that the request is verified for.
-pub fn graphql_routes(endpoint: GraphqlEndpoint) -> Router {
+pub(crate) fn graphql_routes(endpoint: GraphqlEndpoint) -> Router {
     let answer = |State(endpoint): State<GraphqlEndpoint>, verified: Verified, body: Bytes| async move {
         endpoint.answer(&Caller::from(&verified), &body).await
     };
@@ -62,13 +62,13 @@ pub fn graphql_routes(endpoint: GraphqlEndpoint) -> Router {
 
 impl GraphqlEndpoint {
     /// An endpoint over the example's tables.
-    pub fn new(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Self {
         let guard = DocumentGuard::default().with_selection_limit(SELECTION_LIMIT);
         Self { schema: schema::build(pool, apps, clock), guard }
     }
 
     /// Answers the body of a verified request: 400 if it holds no GraphQL request, else 200 with data or errors.
-    pub async fn answer(&self, caller: &Caller, body: &[u8]) -> Answer {
+    pub(crate) async fn answer(&self, caller: &Caller, body: &[u8]) -> Answer {
         match Package::read(body) {
             Ok(Package::One(request)) => Answer::One(Box::new(self.execute(caller, request).await)),
             Ok(Package::Many(requests)) => {
@@ -101,7 +101,7 @@ impl GraphqlEndpoint {
 /// What is sent back.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// To a single request.
     One(Box<Response>),
     /// To a batch, in its order.

@@ -22,7 +22,7 @@ const KINDS: [(&str, &str); 2] = [("process", "process"), ("state", "state")];
 
 /// A process.
 #[derive(sqlx::FromRow)]
-pub struct Conv {
+pub(super) struct Conv {
     pub id: i64,
     workspace: String,
     pub folder_id: i64,
@@ -36,7 +36,7 @@ pub struct Conv {
 }
 
 /// Performs an operation on a process.
-pub async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
+pub(super) async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
     match op.action() {
         "create" => create(session, op).await,
         "delete" | "destroy" | "restore" => trash::CONV.perform(session, op).await,
@@ -48,7 +48,7 @@ pub async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Re
 }
 
 /// Finds a process that the caller may touch.
-pub async fn find(session: &mut Session<'_>, id: i64) -> Result<Option<Conv>, Refusal> {
+pub(super) async fn find(session: &mut Session<'_>, id: i64) -> Result<Option<Conv>, Refusal> {
     const SELECT: &str = "SELECT id, workspace, coalesce(folder_id, 0) AS folder_id, title, description, conv_type, \
                           status, owner, created_at, changed_at FROM ref_conv WHERE id = $1 AND deleted_at IS NULL";
     let found = sqlx::query_as::<_, Conv>(SELECT).bind(id).fetch_optional(&mut *session.db).await?;

@@ -8,7 +8,11 @@ use sqlx::SqlitePool;
 const FILES_KEPT: i64 = 10;
 
 /// Performs an operation on a scheme, which is what the API calls the content of an export.
-pub async fn perform(session: &mut Session<'_>, op: &Op<'_>, public_url: &str) -> Result<Value, Refusal> {
+pub(super) async fn perform(
+    session: &mut Session<'_>,
+    op: &Op<'_>,
+    public_url: &str,
+) -> Result<Value, Refusal> {
     match op.action() {
         "create" => create(session, op, public_url).await,
         _ => Err(Refusal::Undefined),
@@ -16,7 +20,7 @@ pub async fn perform(session: &mut Session<'_>, op: &Op<'_>, public_url: &str) -
 }
 
 /// Reads a file of the workspace.
-pub async fn read(pool: &SqlitePool, workspace: &str, file: &str) -> sqlx::Result<Option<String>> {
+pub(super) async fn read(pool: &SqlitePool, workspace: &str, file: &str) -> sqlx::Result<Option<String>> {
     const SELECT: &str = "SELECT content FROM ref_export WHERE id = $1 AND conv_id = $2 AND workspace = $3";
     let Some((conv_id, id)) = numbers(file) else { return Ok(None) };
     sqlx::query_scalar(SELECT).bind(id).bind(conv_id).bind(workspace).fetch_optional(pool).await

@@ -31,7 +31,7 @@ struct Entry {
 }
 
 /// Performs an operation on a folder.
-pub async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
+pub(super) async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
     match op.action() {
         "create" => create(session, op).await,
         "delete" | "destroy" | "restore" => trash::FOLDER.perform(session, op).await,
@@ -43,7 +43,7 @@ pub async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Re
 }
 
 /// The folder that a new object goes into: `folder_id`, or the root.
-pub async fn parent(session: &mut Session<'_>, op: &Op<'_>) -> Result<i64, Refusal> {
+pub(super) async fn parent(session: &mut Session<'_>, op: &Op<'_>) -> Result<i64, Refusal> {
     let id = op.integer("folder_id")?.unwrap_or(0);
     find(session, id).await?.map(|folder| folder.id).ok_or(Refusal::NotFound)
 }

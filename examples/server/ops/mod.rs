@@ -37,7 +37,7 @@ const OPS_LIMIT: usize = 100;
 
 /// The endpoint's state.
 #[derive(Clone)]
-pub struct OpsEndpoint {
+pub(crate) struct OpsEndpoint {
     pool: SqlitePool,
     clock: Arc<dyn Clock>,
     public_url: Arc<str>,
@@ -45,7 +45,7 @@ pub struct OpsEndpoint {
 
 /// The routes of the endpoint, to be put behind a [`VerifyLayer`](countersign::VerifyLayer), which has checked the last
 /// three segments of each.
-pub fn ops_routes(endpoint: OpsEndpoint) -> Router {
+pub(crate) fn ops_routes(endpoint: OpsEndpoint) -> Router {
     let perform = |State(endpoint): State<OpsEndpoint>, verified: Verified, body: Bytes| async move {
         endpoint.answer(&Caller::from(&verified), &body).await
     };
@@ -66,19 +66,19 @@ pub fn ops_routes(endpoint: OpsEndpoint) -> Router {
 }
 
 /// The answer to a method that a route does not have, as Corezoid words it.
-pub async fn method_not_allowed() -> Response {
+pub(crate) async fn method_not_allowed() -> Response {
     let text = "The specified method is not allowed against this resource";
     (StatusCode::METHOD_NOT_ALLOWED, Html(text)).into_response()
 }
 
 impl OpsEndpoint {
     /// An endpoint over the example's tables. Addresses of downloads start with `public_url`.
-    pub fn new(pool: SqlitePool, clock: Arc<dyn Clock>, public_url: &str) -> Self {
+    pub(crate) fn new(pool: SqlitePool, clock: Arc<dyn Clock>, public_url: &str) -> Self {
         Self { pool, clock, public_url: public_url.trim_end_matches('/').into() }
     }
 
     /// Answers the body of a verified request. If `ops` is a single operation instead of an array, so is the answer's.
-    pub async fn answer(&self, caller: &Caller, body: &[u8]) -> Answer {
+    pub(crate) async fn answer(&self, caller: &Caller, body: &[u8]) -> Answer {
         let package = match Package::read(body) {
             Ok(package) => package,
             Err(description) => return Answer::unusable(&description),
@@ -98,7 +98,7 @@ impl OpsEndpoint {
     }
 
     /// Answers a verified request for a file that an export made.
-    pub async fn download(&self, caller: &Caller, file: &str) -> Response {
+    pub(crate) async fn download(&self, caller: &Caller, file: &str) -> Response {
         match export::read(&self.pool, &caller.workspace(), file).await {
             Ok(Some(content)) => ([(CONTENT_TYPE, "application/json")], content).into_response(),
             // Corezoid's answers for files are not public; these two are ours.
@@ -148,7 +148,7 @@ impl OpsEndpoint {
 
 /// What is sent back.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// 200, or 400 for a body that is no package.
     pub status: StatusCode,
     /// The answer itself.

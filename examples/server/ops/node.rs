@@ -10,9 +10,9 @@ use super::{
 use serde_json::{Map, Value, json};
 
 /// Where tasks begin.
-pub const START: i64 = 1;
+pub(super) const START: i64 = 1;
 /// Where they end.
-pub const FINAL: i64 = 2;
+pub(super) const FINAL: i64 = 2;
 
 /// Members that are kept as they come, and whether each must be an array.
 const CONTENT: [(&str, bool); 5] =
@@ -34,7 +34,7 @@ macro_rules! select {
 
 /// A node.
 #[derive(sqlx::FromRow)]
-pub struct Node {
+pub(super) struct Node {
     pub id: String,
     pub conv_id: i64,
     workspace: String,
@@ -47,7 +47,7 @@ pub struct Node {
 }
 
 /// Performs an operation on a node.
-pub async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
+pub(super) async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
     match op.action() {
         "create" => create(session, op).await,
         "delete" => delete(session, op).await,
@@ -59,7 +59,7 @@ pub async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Re
 }
 
 /// Finds a node that the caller may touch.
-pub async fn find(session: &mut Session<'_>, id: &str) -> Result<Option<Node>, Refusal> {
+pub(super) async fn find(session: &mut Session<'_>, id: &str) -> Result<Option<Node>, Refusal> {
     let found = sqlx::query_as::<_, Node>(select!("WHERE node.id = $1 AND deleted_at IS NULL"))
         .bind(id)
         .fetch_optional(&mut *session.db)
@@ -71,7 +71,7 @@ pub async fn find(session: &mut Session<'_>, id: &str) -> Result<Option<Node>, R
 }
 
 /// The nodes of a process that was found before, in the order of their creation.
-pub async fn of_conv(session: &mut Session<'_>, conv_id: i64) -> Result<Vec<Node>, Refusal> {
+pub(super) async fn of_conv(session: &mut Session<'_>, conv_id: i64) -> Result<Vec<Node>, Refusal> {
     Ok(sqlx::query_as(select!("WHERE conv_id = $1 ORDER BY node.id"))
         .bind(conv_id)
         .fetch_all(&mut *session.db)
@@ -79,7 +79,7 @@ pub async fn of_conv(session: &mut Session<'_>, conv_id: i64) -> Result<Vec<Node
 }
 
 /// Gives a new process what most need: a start node that leads to a final one.
-pub async fn insert_start_and_final(session: &mut Session<'_>, conv_id: i64) -> Result<(), Refusal> {
+pub(super) async fn insert_start_and_final(session: &mut Session<'_>, conv_id: i64) -> Result<(), Refusal> {
     let (start, end) = (new_id(), new_id());
     let go = json!({ "logics": [{ "type": "go", "to_node_id": end }] });
     insert(session, &start, conv_id, ("Start", "", START, None), &go).await?;
@@ -154,7 +154,7 @@ async fn delete(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal
 
 impl Node {
     /// The node as lists and answers show it.
-    pub fn entry(&self) -> Value {
+    pub(super) fn entry(&self) -> Value {
         let mut entry = json!({
             "obj": "node",
             "obj_id": self.id,
@@ -173,12 +173,12 @@ impl Node {
     }
 
     /// Logics, semaphors, position, extra and options.
-    pub fn content(&self) -> Map<String, Value> {
+    pub(super) fn content(&self) -> Map<String, Value> {
         serde_json::from_str(&self.content).unwrap_or_default()
     }
 
     /// The node that tasks go to from here: the target of the first unconditional rule.
-    pub fn next(&self) -> Option<String> {
+    pub(super) fn next(&self) -> Option<String> {
         let content = self.content();
         let go = content.get("logics")?.as_array()?.iter().find(|logic| logic["type"] == "go")?;
         Some(go["to_node_id"].as_str()?.to_owned())

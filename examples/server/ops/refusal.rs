@@ -8,7 +8,7 @@ const LONGEST_VALUE: usize = 255;
 
 /// An operation failed.
 #[derive(Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// There is no such kind of object.
     BadObject,
     /// The database cannot be asked.
@@ -36,7 +36,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// A value of the wrong kind or out of range.
-    pub fn not_valid(key: &'static str, value: &Value) -> Self {
+    pub(super) fn not_valid(key: &'static str, value: &Value) -> Self {
         let short = match value {
             Value::Array(_) | Value::Object(_) => false,
             Value::String(text) => text.len() <= LONGEST_VALUE,
@@ -46,13 +46,13 @@ impl Refusal {
     }
 
     /// A value that is too long. The wording follows the documented one for values that are too short.
-    pub fn too_long(key: &'static str, longest: usize) -> Self {
+    pub(super) fn too_long(key: &'static str, longest: usize) -> Self {
         let why = format!("Value's byte_size is more than maximum allowed: {longest}");
         Self::NotValid { key, value: None, why }
     }
 
     /// The answer to the operation.
-    pub fn answer(self, op: &Op<'_>) -> Value {
+    pub(super) fn answer(self, op: &Op<'_>) -> Value {
         let described = |description: &str| json!({ "description": description });
         match self {
             Self::BadObject => op.answer("error", described("bad object")),

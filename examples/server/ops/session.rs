@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 /// One operation's transaction and circumstances.
-pub struct Session<'s> {
+pub(super) struct Session<'s> {
     /// The transaction.
     pub db: &'s mut SqliteConnection,
     /// Who operates.
@@ -23,20 +23,20 @@ pub struct Session<'s> {
 
 impl Session<'_> {
     /// Refuses an object of another workspace. That it exists is no secret: the documented error says so.
-    pub fn check_workspace(&self, of_object: &str) -> Result<(), Refusal> {
+    pub(super) fn check_workspace(&self, of_object: &str) -> Result<(), Refusal> {
         if of_object == self.workspace { Ok(()) } else { Err(Refusal::OtherCompany) }
     }
 }
 
 /// A new identifier of a node or task: 24 hexadecimal digits that begin with the time, so that they sort by age.
-pub fn new_id() -> String {
+pub(super) fn new_id() -> String {
     let mut id = Uuid::now_v7().simple().to_string();
     id.truncate(24);
     id
 }
 
 /// The companies that the caller may operate in: its own, if it has one.
-pub fn list_companies(caller: &Caller, op: &Op<'_>) -> Result<Value, Refusal> {
+pub(super) fn list_companies(caller: &Caller, op: &Op<'_>) -> Result<Value, Refusal> {
     if op.action() != "list" {
         return Err(Refusal::Undefined);
     }

@@ -41,7 +41,7 @@ struct Task {
 }
 
 /// Performs an operation on a task.
-pub async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
+pub(super) async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
     match op.action() {
         "create" => create(session, op).await,
         "delete" => delete(session, op).await,
@@ -54,7 +54,7 @@ pub async fn perform(session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Re
 }
 
 /// The tasks in a node that was found before, oldest first.
-pub async fn in_node(
+pub(super) async fn in_node(
     session: &mut Session<'_>,
     node_id: &str,
     (limit, offset): (i64, i64),

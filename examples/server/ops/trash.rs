@@ -4,7 +4,7 @@ use super::{op::Op, refusal::Refusal, session::Session};
 use serde_json::{Value, json};
 
 /// The statements for one table.
-pub struct Trash {
+pub(super) struct Trash {
     /// Finds the workspace, the folder, and since when the object is in the trash.
     pub find: &'static str,
     /// Puts it into the trash or takes it out.
@@ -14,14 +14,14 @@ pub struct Trash {
 }
 
 /// For folders.
-pub const FOLDER: Trash = Trash {
+pub(super) const FOLDER: Trash = Trash {
     find: "SELECT workspace, coalesce(parent_id, 0), deleted_at FROM ref_folder WHERE id = $1",
     mark: "UPDATE ref_folder SET deleted_at = $2 WHERE id = $1",
     destroy: "DELETE FROM ref_folder WHERE id = $1",
 };
 
 /// For processes.
-pub const CONV: Trash = Trash {
+pub(super) const CONV: Trash = Trash {
     find: "SELECT workspace, coalesce(folder_id, 0), deleted_at FROM ref_conv WHERE id = $1",
     mark: "UPDATE ref_conv SET deleted_at = $2 WHERE id = $1",
     destroy: "DELETE FROM ref_conv WHERE id = $1",
@@ -29,7 +29,7 @@ pub const CONV: Trash = Trash {
 
 impl Trash {
     /// Performs `delete`, `restore` or `destroy`. Only what is in the trash can be restored; only that can be destroyed.
-    pub async fn perform(&self, session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
+    pub(super) async fn perform(&self, session: &mut Session<'_>, op: &Op<'_>) -> Result<Value, Refusal> {
         let id = op.required_integer("obj_id")?;
         let find = sqlx::query_as::<_, (String, i64, Option<i64>)>(self.find).bind(id);
         let found = find.fetch_optional(&mut *session.db).await?;

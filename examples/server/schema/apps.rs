@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 /// Knows where apps are installed.
 #[async_trait]
-pub trait Apps: Send + Sync + 'static {
+pub(crate) trait Apps: Send + Sync + 'static {
     /// The organizations that have installed the app, in the order of their identifiers.
     async fn organizations(&self, scheme: &str, app: &str) -> Result<Vec<AppOrganization>, AdminError>;
 }
 
 /// An organization that has installed the calling app.
 #[derive(Clone, Debug, SimpleObject)]
-pub struct AppOrganization {
+pub(crate) struct AppOrganization {
     /// Its identifier: what `SalesCloud-Organization` names.
     pub uuid: String,
     /// Its name for people.

@@ -4,7 +4,7 @@
 //! can name another one. The fields are those that the public documents and clients of SalesCloud and Ateliere Connect
 //! ask for; where no document says what a type looks like, its shape is this example's choice.
 
-pub mod apps;
+pub(crate) mod apps;
 mod catalogue;
 mod log;
 mod shop;
@@ -19,7 +19,7 @@ use sqlx::SqlitePool;
 use std::sync::Arc;
 
 /// The schema, ready to execute.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Levels of fields in one operation. The query that asks for this whole schema needs 15.
 const DEPTH_LIMIT: usize = 16;
@@ -33,7 +33,7 @@ const MAX_ITEMS: u16 = 100;
 ///
 /// The limits here are the second line, about what a query costs. The first, about what its text does to a parser, is
 /// the [`DocumentGuard`](countersign::graphql::DocumentGuard) of the endpoint.
-pub fn build(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Schema {
+pub(crate) fn build(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Schema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .data(pool)
         .data(apps)
@@ -45,11 +45,17 @@ pub fn build(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Sc
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
-pub struct Query(CallerQuery, apps::AppQuery, catalogue::CatalogueQuery, log::LogQuery, shop::ShopQuery);
+pub(crate) struct Query(
+    CallerQuery,
+    apps::AppQuery,
+    catalogue::CatalogueQuery,
+    log::LogQuery,
+    shop::ShopQuery,
+);
 
 /// Everything that can be changed.
 #[derive(Default, MergedObject)]
-pub struct Mutation(catalogue::CatalogueMutation, log::LogMutation);
+pub(crate) struct Mutation(catalogue::CatalogueMutation, log::LogMutation);
 
 #[derive(Default)]
 struct CallerQuery;

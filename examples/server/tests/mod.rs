@@ -2,6 +2,7 @@
 
 mod graphql;
 mod ops;
+mod routes;
 
 use crate::{
     caller::Caller,
