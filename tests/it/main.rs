@@ -3,6 +3,8 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// Foreign clients, run as they are.
+mod clients;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
 // What README.md shows works.
