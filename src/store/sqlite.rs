@@ -93,14 +93,13 @@ impl fmt::Debug for SqliteDatabase {
 /// # let folder = tempfile::tempdir()?;
 /// # let (database, file) = (folder.path().join("keys.db"), folder.path().join("keyring"));
 /// # let database = database.to_str().ok_or("the path is no text")?;
-/// let mut random = [0; 32];
-/// SystemClock.fill(&mut random);
-/// let keyring = Keyring::create(&file, random)?;
-/// SqliteKeyStore::open(database, keyring, SystemClock).await?;
+/// let (clock, mut random) = (SystemClock::default(), [0; 32]);
+/// clock.fill(&mut random);
+/// SqliteKeyStore::open(database, Keyring::create(&file, random)?, clock).await?;
 ///
 /// // Another keyring does not open it.
-/// SystemClock.fill(&mut random);
-/// let refused = SqliteKeyStore::open(database, Keyring::generate(random), SystemClock).await;
+/// clock.fill(&mut random);
+/// let refused = SqliteKeyStore::open(database, Keyring::generate(random), clock).await;
 /// assert!(refused.is_err());
 /// # Ok(())
 /// # }

@@ -9,3 +9,5 @@ mod layering;
 #[cfg(feature = "cli")]
 mod readme;
 mod spine;
+// What every key store does and refuses, run over each of them.
+mod store_contract;
