@@ -187,6 +187,20 @@ async fn a_schema_is_brought_up_to_date_when_told_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_programs_may_open_a_new_database_at_once() {
+    for _ in 0..10 {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("keys.db");
+        let url = path.to_str().unwrap();
+        let open = || SqliteKeyStore::open(url, keyring(), clock());
+        let (one, other, third) = tokio::join!(open(), open(), open());
+        for opened in [one, other, third] {
+            opened.unwrap_or_else(|error| panic!("{}", chain(&error)));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_may_ask_and_write_at_once() {
     let bench = SqliteFile::open().await;
     store_key(bench.store(), "ateliere", "pk_0").await;
