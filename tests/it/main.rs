@@ -16,3 +16,5 @@ mod support;
 mod url_arrivals;
 // The providers' own signatures and recorded requests.
 mod vectors;
+// What every key store does and refuses, run over each of them.
+mod store_contract;

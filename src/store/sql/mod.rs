@@ -8,7 +8,7 @@ pub(super) mod statements;
 
 use super::{AdminError, AdminErrorKind};
 use sqlx::{
-    error::ErrorKind,
+    error::{DatabaseError, ErrorKind},
     migrate::{self, Migrator},
 };
 use std::{error::Error, fmt};
@@ -54,7 +54,7 @@ impl Error for NotMigrated {}
 
 /// What a failed insertion or removal means for `what`.
 pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
-    match error.as_database_error().map(|cause| cause.kind()) {
+    match error.as_database_error().map(DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation) => AdminError::new(AdminErrorKind::Exists, what),
         Some(ErrorKind::ForeignKeyViolation) => AdminError::new(AdminErrorKind::NotFound, what),
         Some(ErrorKind::CheckViolation) => AdminError::invalid(what, error),
