@@ -27,7 +27,7 @@
 //!
 //! # Security
 //!
-//! Not covered: method, other headers, time. A request can be repeated for ever. Verifiers accept `POST` only; other
+//! Not covered: method, time, other headers. A request can be repeated for ever. Verifiers accept `POST` only; other
 //! methods are opted in ([`with_method`](Ateliere::with_method)).
 //!
 //! # Which spelling of the URL
@@ -52,6 +52,8 @@
 //! 5. `Content-Type` is not asked for, although the document calls it mandatory: real clients differ.
 
 mod spelling;
+#[cfg(test)]
+mod tests;
 
 use self::spelling::{PublicUrl, Web};
 use super::{Covers, Parameters, Presented, Routes, Scheme, Tenancy};
