@@ -48,6 +48,8 @@
 //!
 //! A feature adds API and never changes behaviour.
 
+#![warn(unreachable_pub)]
+
 #[cfg(feature = "axum")]
 mod axum;
 pub mod clock;
@@ -55,6 +57,8 @@ pub mod credential;
 #[cfg(feature = "_sql")]
 pub mod envelope;
 pub mod error;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 pub mod message;
 pub mod middleware;
 pub mod scheme;

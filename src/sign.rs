@@ -54,7 +54,7 @@ impl Signer {
             key_id: key_id.to_owned(),
             public_key: None,
             organization: None,
-            clock: Box::new(SystemClock::default()),
+            clock: Box::new(SystemClock),
         }
     }
 
@@ -92,8 +92,9 @@ impl Signer {
         let base = self.scheme.signature_base(&Message::outgoing(&head), &parameters);
         let mut computation = Computation::begin(&[base], std::iter::once(&self.key));
         computation.update(request.body().as_ref());
-        let signature =
-            computation.sign().ok_or(SignError::new("the scheme signs text, and the body is not UTF-8"))?;
+        let signature = computation.sign().ok_or(SignError::new(
+            "the scheme cannot sign this body: it is not UTF-8, or has no place in the signature",
+        ))?;
         self.scheme.attach(&mut head, &parameters, Some(&signature))?;
         *request.uri_mut() = head.uri;
         *request.headers_mut() = head.headers;

@@ -107,6 +107,12 @@ impl Credential {
         }
     }
 
+    /// Whether the public key presented beside the key id is this credential's own, where there are both.
+    #[must_use]
+    pub fn goes_with(&self, public_key: Option<&str>) -> bool {
+        public_key.is_none() || self.public_key.as_deref() == public_key
+    }
+
     /// Whether the credential is in force at `now`; what an operator said comes before the calendar.
     #[must_use]
     pub fn standing(&self, now: SystemTime) -> Standing {

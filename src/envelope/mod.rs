@@ -39,7 +39,11 @@ pub struct Place<'a> {
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "secret {} of {} key `{}`", self.number, self.scheme, self.key_id)
+        match self.scheme {
+            // Not a credential's: no scheme has an empty name.
+            "" => write!(f, "the {}", self.key_id),
+            scheme => write!(f, "secret {} of {scheme} key `{}`", self.number, self.key_id),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const CONNECTIONS: u32 = 4;
 /// How long a statement waits for the writer, and a request for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two attempts to open a file that another program is just making.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An open SQLite database, before it is known whether a keyring belongs to it.
 #[derive(Clone)]
@@ -40,8 +42,7 @@ impl SqliteDatabase {
             // The usual choice beside a write-ahead log would lose the last commits in a power failure. One of them
             // may be a revocation.
             .synchronous(SqliteSynchronous::Full);
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
-        pool.connect_with(options).await.map(Self).map_err(StoreError::new)
+        connect(options).await.map(Self).map_err(StoreError::new)
     }
 
     /// The steps of the schema, in their order, and which of them this database has.
@@ -60,14 +61,18 @@ impl SqliteDatabase {
         Ok(sql::migrations(&MIGRATIONS, &applied))
     }
 
-    /// Brings the schema up to date. Steps that are applied already are checked, not repeated.
+    /// Brings the schema up to date, with all missing steps or none. Steps that are applied already are checked, not
+    /// repeated.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if a step fails or was changed since it was applied, or if the database has a step that this
     /// program does not know.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        MIGRATIONS.run(&self.0).await.map_err(StoreError::new)
+        // The steps do not wait for each other by themselves when two programs start together.
+        let mut alone = self.0.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::new)?;
+        MIGRATIONS.run(&mut *alone).await.map_err(StoreError::new)?;
+        alone.commit().await.map_err(StoreError::new)
     }
 }
 
@@ -75,6 +80,26 @@ impl fmt::Debug for SqliteDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SqliteDatabase(..)")
     }
+}
+
+async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+    let mut left = PATIENCE.as_millis() / PAUSE.as_millis();
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            // A new file gets its write-ahead log from the first program that opens it. SQLite does not let a second
+            // one wait for that, in spite of the timeout.
+            Err(error) if is_busy(&error) && left > 0 => tokio::time::sleep(PAUSE).await,
+            connected => return connected,
+        }
+        left -= 1;
+    }
+}
+
+/// Whether another program holds the file: `SQLITE_BUSY` and `SQLITE_BUSY_RECOVERY`.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.is_some_and(|code| matches!(&*code, "5" | "261"))
 }
 
 /// A key store in a SQLite database, with the secrets sealed under a keyring.
@@ -93,14 +118,13 @@ impl fmt::Debug for SqliteDatabase {
 /// # let folder = tempfile::tempdir()?;
 /// # let (database, file) = (folder.path().join("keys.db"), folder.path().join("keyring"));
 /// # let database = database.to_str().ok_or("the path is no text")?;
-/// let mut random = [0; 32];
-/// SystemClock.fill(&mut random);
-/// let keyring = Keyring::create(&file, random)?;
-/// SqliteKeyStore::open(database, keyring, SystemClock).await?;
+/// let (clock, mut random) = (SystemClock::default(), [0; 32]);
+/// clock.fill(&mut random);
+/// SqliteKeyStore::open(database, Keyring::create(&file, random)?, clock).await?;
 ///
 /// // Another keyring does not open it.
-/// SystemClock.fill(&mut random);
-/// let refused = SqliteKeyStore::open(database, Keyring::generate(random), SystemClock).await;
+/// clock.fill(&mut random);
+/// let refused = SqliteKeyStore::open(database, Keyring::generate(random), clock).await;
 /// assert!(refused.is_err());
 /// # Ok(())
 /// # }
@@ -110,6 +134,7 @@ pub struct SqliteKeyStore {
     pool: SqlitePool,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
+    demo_keys: bool,
 }
 
 impl SqliteKeyStore {
@@ -137,9 +162,31 @@ impl SqliteKeyStore {
         clock: impl Clock,
     ) -> Result<Self, StoreError> {
         sql::require_applied(&database.migrations().await?).map_err(StoreError::new)?;
-        let store = Self { pool: database.0.clone(), keyring: Arc::new(keyring), clock: Arc::new(clock) };
+        let store = Self {
+            pool: database.0.clone(),
+            keyring: Arc::new(keyring),
+            clock: Arc::new(clock),
+            demo_keys: false,
+        };
         store.check_keyring().await?;
         Ok(store)
+    }
+
+    /// Also finds keys that were made for demonstration.
+    ///
+    /// # Security
+    ///
+    /// Their secrets lie readable beside the database: only for a server that no stranger can reach.
+    #[must_use]
+    pub const fn with_demo_keys(mut self) -> Self {
+        self.demo_keys = true;
+        self
+    }
+
+    /// The connections, for tables of the application's own in the same database.
+    #[must_use]
+    pub const fn pool(&self) -> &SqlitePool {
+        &self.pool
     }
 }
 

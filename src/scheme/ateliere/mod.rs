@@ -27,7 +27,7 @@
 //!
 //! # Security
 //!
-//! Not covered: method, other headers, time. A request can be repeated for ever. Verifiers accept `POST` only; other
+//! Not covered: method, time, other headers. A request can be repeated for ever. Verifiers accept `POST` only; other
 //! methods are opted in ([`with_method`](Ateliere::with_method)).
 //!
 //! # Which spelling of the URL
@@ -42,6 +42,9 @@
 //! 5. with the percent-escapes undone that a WHATWG client had to add;
 //! 6. each [public URL](Ateliere::with_public_url), where its own path and query are those that arrived.
 //!
+//! 2 to 5 hold where a WHATWG parser would have written host and target just as they arrived; for `/a/../b` or an
+//! upper-case host only 1 and 6 do.
+//!
 //! # Where the documentation is silent
 //!
 //! Choices of ours: 1. the list above. 2. A body that is not UTF-8 matches nothing. 3. The organization slug is read as
@@ -49,6 +52,8 @@
 //! 5. `Content-Type` is not asked for, although the document calls it mandatory: real clients differ.
 
 mod spelling;
+#[cfg(test)]
+mod tests;
 
 use self::spelling::{PublicUrl, Web};
 use super::{Covers, Parameters, Presented, Routes, Scheme, Tenancy};

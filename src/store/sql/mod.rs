@@ -8,7 +8,7 @@ pub(super) mod statements;
 
 use super::{AdminError, AdminErrorKind};
 use sqlx::{
-    error::ErrorKind,
+    error::{DatabaseError, ErrorKind},
     migrate::{self, Migrator},
 };
 use std::{error::Error, fmt};
@@ -54,7 +54,7 @@ impl Error for NotMigrated {}
 
 /// What a failed insertion or removal means for `what`.
 pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
-    match error.as_database_error().map(|cause| cause.kind()) {
+    match error.as_database_error().map(DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation) => AdminError::new(AdminErrorKind::Exists, what),
         Some(ErrorKind::ForeignKeyViolation) => AdminError::new(AdminErrorKind::NotFound, what),
         Some(ErrorKind::CheckViolation) => AdminError::invalid(what, error),
@@ -63,7 +63,7 @@ pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
 }
 
 /// Implements [`KeyStore`](super::KeyStore) and [`KeyAdmin`](super::KeyAdmin) for a store that is `Clone` and has the
-/// fields `pool`, `keyring` and `clock`.
+/// fields `pool`, `keyring`, `clock` and `demo_keys`.
 macro_rules! sql_key_store {
     ($store:ident over $database:ty) => {
         const _: () = {
@@ -109,6 +109,7 @@ macro_rules! sql_key_store {
                         .bind(&*scheme)
                         .bind(key_id.as_str())
                         .bind(now)
+                        .bind(self.demo_keys)
                         .fetch_all(&self.pool)
                         .await
                         .map_err(StoreError::new)?;

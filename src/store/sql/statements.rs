@@ -2,7 +2,8 @@
 //!
 //! They keep to what SQLite and Postgres have in common. Names and secrets are always bound, never spliced.
 
-/// The credential of a scheme (`$1`) and key id (`$2`), once for each secret that has not retired by `$3`.
+/// The credential of a scheme (`$1`) and key id (`$2`), once for each secret that has not retired by `$3`; keys made for
+/// demonstration only if `$4` says so.
 ///
 /// A credential is disabled if its account is, or its organization, or the organization of its account; a row that is
 /// named and not there disables as well.
@@ -20,7 +21,7 @@ pub(in crate::store) const FIND_CREDENTIAL: &str = "
     LEFT JOIN organizations ao ON ao.id = a.organization
     LEFT JOIN secret_versions s
            ON s.scheme = c.scheme AND s.key_id = c.key_id AND (s.retires_at IS NULL OR s.retires_at > $3)
-    WHERE c.scheme = $1 AND c.key_id = $2
+    WHERE c.scheme = $1 AND c.key_id = $2 AND (NOT c.demo OR $4)
     ORDER BY s.number DESC";
 
 /// The organization `$3` if the app of scheme `$1` and key id `$2` is installed there and it is not disabled.
