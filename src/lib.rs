@@ -55,6 +55,8 @@ pub mod credential;
 #[cfg(feature = "_sql")]
 pub mod envelope;
 pub mod error;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 pub mod message;
 pub mod middleware;
 pub mod scheme;

@@ -2,9 +2,10 @@
 
 use crate::error::{VerifyError, VerifyErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header::HOST, request::Parts};
+use std::fmt;
 
 /// The head of a request. The body is not here: it streams past the verification.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Message<'m> {
     method: &'m Method,
     target: &'m Uri,
@@ -20,9 +21,14 @@ impl<'m> Message<'m> {
     /// # Errors
     ///
     /// [`VerifyErrorKind::MalformedMessage`] if HTTP/1.1 brings no `Host` or several, if an authority is not plain
-    /// `host[:port]`, or if two places name different authorities (RFC 9112 §3.2, RFC 9113 §8.3.1).
+    /// `host[:port]`, if two places name different authorities, or if the target has no path (RFC 9112 §3.2, RFC 9113
+    /// §8.3.1).
     pub fn new(head: &'m Parts, target: &'m Uri) -> Result<Self, VerifyError> {
         let authority = authority(head, target)?;
+        // `*` and the bare authority of a CONNECT: nothing that a signature could be for.
+        if !target.path().starts_with('/') {
+            return Err(refuse("the target has no path"));
+        }
         Ok(Self { method: &head.method, target, authority, headers: &head.headers })
     }
 
@@ -91,11 +97,19 @@ impl<'m> Message<'m> {
     }
 }
 
+/// Headers, and Corezoid's path, hold signatures that may be valid, so they are not printed.
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({}, ..)", self.method)
+    }
+}
+
+const fn refuse(detail: &'static str) -> VerifyError {
+    VerifyError::with_detail(VerifyErrorKind::MalformedMessage, detail)
+}
+
 /// The authority that every place in the message agrees on.
 fn authority<'m>(head: &'m Parts, target: &'m Uri) -> Result<Option<&'m str>, VerifyError> {
-    const fn refuse(detail: &'static str) -> VerifyError {
-        VerifyError::with_detail(VerifyErrorKind::MalformedMessage, detail)
-    }
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) if head.version == Version::HTTP_11 => return Err(refuse("no Host header")),
@@ -117,14 +131,22 @@ fn authority<'m>(head: &'m Parts, target: &'m Uri) -> Result<Option<&'m str>, Ve
     }
 }
 
-/// The text, if it has only characters that `host[:port]` may have (RFC 3986 §3.2.2); user information is not among
-/// them.
+/// The text, if it is a host in characters that one may have, and perhaps a port in digits (RFC 3986 §3.2.2). User
+/// information is refused: `@` is not among the characters.
 fn plain_authority(bytes: &[u8]) -> Option<&str> {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(b);
-    if bytes.is_empty() || bytes[0] == b':' || !bytes.iter().all(plain) {
-        return None;
-    }
-    std::str::from_utf8(bytes).ok()
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (host, port) = match text.rsplit_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (text, ""),
+    };
+    let name = |b: u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&b);
+    let address = |b: u8| b.is_ascii_hexdigit() || b":.".contains(&b);
+    let plain = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(inside) => !inside.is_empty() && inside.bytes().all(address),
+        None => !host.is_empty() && host.bytes().all(name),
+    };
+    (plain && port.bytes().all(|b| b.is_ascii_digit())).then_some(text)
 }
 
 #[cfg(test)]
@@ -152,8 +174,29 @@ mod tests {
         assert_eq!(authority_of(post("/g").header("host", "a").header("host", "a")), bad);
         assert_eq!(authority_of(post("http://a/g").header("host", "b")), bad);
         assert_eq!(authority_of(post("http://a/g").header("host", "b").version(Version::HTTP_2)), bad);
-        for host in ["", ":80", "u@a", "a/b", "a b", "a\u{e9}", "a?b", "a#b"] {
+        for host in [
+            "", ":80", "u@a", "a/b", "a b", "a\u{e9}", "a?b", "a#b", "a:80:443", "a:b", "::1", "[::1", "[]",
+            "[u@a]",
+        ] {
             assert_eq!(authority_of(post("/g").header("host", host)), bad, "{host:?}");
         }
+        for host in ["a", "a:", "a.test.:0443", "127.0.0.1:80", "[::1]", "[::1]:8080", "xn--e1a.test"] {
+            assert_eq!(authority_of(post("/g").header("host", host)), Ok(Some(host.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_target_has_a_path() {
+        let bad = Err(VerifyErrorKind::MalformedMessage);
+        assert_eq!(authority_of(Request::post("*").header("host", "a")), bad);
+        assert_eq!(authority_of(Request::post("a").header("host", "a")), bad);
+        assert!(authority_of(Request::post("http://a").header("host", "a")).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_neither_headers_nor_target() {
+        let request = Request::post("/sig-in-path").header("host", "a").header("authorization", "App sig");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        assert_eq!(format!("{:?}", Message::new(&head, &head.uri).unwrap()), "Message(POST, ..)");
     }
 }

@@ -41,8 +41,15 @@ pub struct Signer {
 impl Signer {
     /// Makes a signer that takes the time from the system.
     pub fn new(scheme: impl Scheme, key_id: &str, secret: &Secret) -> Self {
+        let key = MacKey::new(scheme.algorithm(), secret);
+        Self::with_key(scheme, key_id, key)
+    }
+
+    /// Makes a signer from a secret that is keyed already, as a key store holds it. The key must be one of the scheme's
+    /// algorithm: a signature made with another is good nowhere.
+    pub fn with_key(scheme: impl Scheme, key_id: &str, key: MacKey) -> Self {
         Self {
-            key: MacKey::new(scheme.algorithm(), secret),
+            key,
             scheme: Box::new(scheme),
             key_id: key_id.to_owned(),
             public_key: None,
@@ -85,8 +92,9 @@ impl Signer {
         let base = self.scheme.signature_base(&Message::outgoing(&head), &parameters);
         let mut computation = Computation::begin(&[base], std::iter::once(&self.key));
         computation.update(request.body().as_ref());
-        let signature =
-            computation.sign().ok_or(SignError::new("the scheme signs text, and the body is not UTF-8"))?;
+        let signature = computation.sign().ok_or(SignError::new(
+            "the scheme cannot sign this body: it is not UTF-8, or has no place in the signature",
+        ))?;
         self.scheme.attach(&mut head, &parameters, Some(&signature))?;
         *request.uri_mut() = head.uri;
         *request.headers_mut() = head.headers;

@@ -12,6 +12,8 @@ mod graphql_endpoint;
 mod ops;
 mod schema;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;

@@ -107,6 +107,15 @@ impl Credential {
         }
     }
 
+    /// Whether the public key presented beside the key id is this credential's own, where there are both.
+    #[must_use]
+    pub fn goes_with(&self, public_key: Option<&str>) -> bool {
+        match (self.public_key.as_deref(), public_key) {
+            (Some(own), Some(presented)) => own == presented,
+            _ => true,
+        }
+    }
+
     /// Whether the credential is in force at `now`; what an operator said comes before the calendar.
     #[must_use]
     pub fn standing(&self, now: SystemTime) -> Standing {

@@ -14,7 +14,7 @@ use crate::{
         steps::{Begun, Place, Seeking, Step, Verdict, Verification},
     },
 };
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::{Request, Response, Uri, header::CONTENT_ENCODING, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -26,19 +26,20 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 /// Bytes hashed in one poll before other tasks get their turn, so that large uploads do not delay small requests.
 const HASHED_PER_POLL: usize = 16 << 10;
-/// What a frame costs of that at least, so that a stream of empty frames comes to its turn's end too.
+/// What a frame costs of that at least, so that a stream of small or empty frames comes to its turn's end too.
 const FRAME_COST: usize = 64;
 
 pin_project! {
     /// Response future of [`Verify`](super::Verify).
     ///
-    /// Must be polled in a Tokio runtime with its timer, as hyper's connections are: a body that pauses is timed.
+    /// Must be polled in a Tokio runtime with its timer: a body that pauses is timed, and so is the key store.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, ReqBody, B>
     where
@@ -53,7 +54,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, ReqBody, F> {
-        Open { request: Option<Open<S>>, #[pin] body: ReqBody, #[pin] pause: Option<Sleep> },
+        Open { request: Option<Open<S>>, #[pin] body: ReqBody, #[pin] timer: Option<Sleep> },
         Inner { #[pin] future: F },
     }
 }
@@ -88,16 +89,15 @@ where
     ReqBody: Body,
 {
     pub(super) fn new(settings: Arc<Settings>, inner: S, request: Request<ReqBody>) -> Self {
-        let (mut head, body) = request.into_parts();
+        let (head, body) = request.into_parts();
         let (verification, stage) = match begin(&settings, &head, &body) {
             Ok(Begun::Ready(verification)) => (Some(verification), Stage::Receiving(Bytes::new())),
             Ok(Begun::Seeking(place, seeking)) => (None, Stage::Seeking(place, seeking)),
             Err(error) => (None, Stage::Refused(Some(error))),
         };
-        settings.identity.strip(&mut head);
         let frames = Frames::default();
         let open = Open { share: Share::new(settings), inner, head, frames, verification, stage };
-        let state = State::Open { request: Some(open), body, pause: None };
+        let state = State::Open { request: Some(open), body, timer: None };
         Self { state, inner_body: PhantomData }
     }
 }
@@ -138,9 +138,9 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Inner { future } => return future.poll(cx),
-                StateProj::Open { request, mut body, mut pause } => {
+                StateProj::Open { request, mut body, mut timer } => {
                     let Some(open) = request else { return Poll::Pending };
-                    let verdict = ready!(open.poll_verdict(body.as_mut(), pause.as_mut(), cx));
+                    let verdict = ready!(open.poll_verdict(body.as_mut(), timer.as_mut(), cx));
                     let Some(open) = request.take() else { return Poll::Pending };
                     match open.conclude(verdict) {
                         Ok((mut inner, request)) => {
@@ -160,26 +160,28 @@ impl<S> Open<S> {
     fn poll_verdict<ReqBody>(
         &mut self,
         mut body: Pin<&mut ReqBody>,
-        mut pause: Pin<&mut Option<Sleep>>,
+        mut timer: Pin<&mut Option<Sleep>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Verified, VerifyError>>
     where
         ReqBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
     {
+        let patience = self.share.store_timeout;
         loop {
             match &mut self.stage {
                 Stage::Refused(error) => {
-                    return Poll::Ready(Err(error.take().unwrap_or_else(|| VerifyErrorKind::Internal.into())));
+                    let error = error.take();
+                    return Poll::Ready(Err(error.unwrap_or_else(|| VerifyErrorKind::Internal.into())));
                 }
                 Stage::Seeking(place, seeking) => {
                     let place = *place;
-                    let records = ready!(Pin::new(seeking).poll(cx))?;
+                    let records = ready!(poll_store(seeking, timer.as_mut(), patience, cx))?;
                     let message = Message::new(&self.head, original_target(&self.head))?;
                     self.verification = Some(self.share.verifier.resume(place, &message, records)?);
                     self.stage = Stage::Receiving(Bytes::new());
                 }
                 Stage::Receiving(_) => {
-                    ready!(self.poll_receive(body.as_mut(), pause.as_mut(), cx))?;
+                    ready!(self.poll_receive(body.as_mut(), timer.as_mut(), cx))?;
                     if let Some(verdict) = self.finish()? {
                         return Poll::Ready(verdict);
                     }
@@ -190,8 +192,10 @@ impl<S> Open<S> {
                         return Poll::Ready(verdict);
                     }
                 }
-                Stage::Deciding(verdict) => return Pin::new(verdict).poll(cx),
+                Stage::Deciding(verdict) => return poll_store(verdict, timer, patience, cx),
             }
+            // What comes next has a time limit of its own.
+            timer.set(None);
         }
     }
 
@@ -199,7 +203,7 @@ impl<S> Open<S> {
     fn poll_receive<ReqBody>(
         &mut self,
         mut body: Pin<&mut ReqBody>,
-        mut pause: Pin<&mut Option<Sleep>>,
+        mut timer: Pin<&mut Option<Sleep>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), VerifyError>>
     where
@@ -208,16 +212,16 @@ impl<S> Open<S> {
         let (Some(verification), Stage::Receiving(left)) = (&mut self.verification, &mut self.stage) else {
             return Poll::Ready(Err(VerifyErrorKind::Internal.into()));
         };
-        let mut budget = HASHED_PER_POLL;
-        loop {
-            let now = left.split_to(left.len().min(budget));
-            verification.update(&now);
-            budget -= now.len();
-            if left.is_empty() && body.is_end_stream() {
+        let mut turn = Turn::new(verification);
+        let mut progress = !left.is_empty();
+        if progress {
+            left.advance(turn.hash(verification, left));
+        }
+        while left.is_empty() {
+            if body.is_end_stream() {
                 return Poll::Ready(Ok(()));
             }
-            if budget < FRAME_COST {
-                cx.waker().wake_by_ref();
+            if turn.is_over() {
                 break;
             }
             let frame = match body.as_mut().poll_frame(cx) {
@@ -226,27 +230,28 @@ impl<S> Open<S> {
                 Poll::Ready(Some(frame)) => frame.map_err(broken_off)?,
             };
             // Trailers are not signed, so nobody gets to see them.
-            let Ok(data) = frame.into_data() else { continue };
-            if data.is_empty() {
-                budget -= FRAME_COST;
-                continue;
-            }
+            let data = frame.into_data().unwrap_or_default();
             if self.frames.len() + data.len() as u64 > self.share.body_limit {
                 return Poll::Ready(Err(VerifyErrorKind::BodyTooLarge.into()));
             }
-            pause.set(None);
-            left.clone_from(&data);
-            self.frames.push(data);
+            let hashed = turn.hash(verification, &data);
+            if !data.is_empty() {
+                *left = data.slice(hashed..);
+                self.frames.push(data);
+                timer.set(None);
+                progress = true;
+            }
         }
         verification.wait();
         self.share.hold(self.frames.len())?;
-        if pause.is_none() {
-            pause.set(Some(sleep(self.share.idle_timeout)));
+        if turn.is_over() {
+            cx.waker().wake_by_ref();
+            if progress {
+                return Poll::Pending;
+            }
         }
-        match pause.as_pin_mut().map(|pause| pause.poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(Err(VerifyErrorKind::Timeout.into())),
-            _ => Poll::Pending,
-        }
+        ready!(poll_timer(timer, self.share.idle_timeout, cx));
+        Poll::Ready(Err(VerifyErrorKind::Timeout.into()))
     }
 
     /// Hashes the body that was kept once more, for other spellings of the signature base.
@@ -255,20 +260,16 @@ impl<S> Open<S> {
         else {
             return Poll::Ready(Err(VerifyErrorKind::Internal.into()));
         };
-        let mut budget = HASHED_PER_POLL;
+        let mut turn = Turn::new(verification);
         while let Some(frame) = self.frames.at(*index) {
-            let end = frame.len().min(*offset + budget);
-            verification.update(&frame[*offset..end]);
-            budget -= end - *offset;
-            *offset = end;
-            if end == frame.len() {
-                *index += 1;
-                *offset = 0;
-            }
-            if budget < FRAME_COST {
+            if turn.is_over() {
                 verification.wait();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            *offset += turn.hash(verification, &frame[*offset..]);
+            if *offset == frame.len() {
+                (*index, *offset) = (*index + 1, 0);
             }
         }
         Poll::Ready(Ok(()))
@@ -294,12 +295,57 @@ impl<S> Open<S> {
             Ok(verified) => {
                 refuse::tell_accepted(&verified);
                 let mut head = self.head;
+                self.share.identity.strip(&mut head);
                 head.extensions.insert(verified);
                 Ok((self.inner, Request::from_parts(head, self.frames.into_body().into())))
             }
             Err(error) => Err(refuse::refuse(&self.share, self.verification.as_ref(), &error)),
         }
     }
+}
+
+/// What may still be hashed in one poll.
+struct Turn(usize);
+
+impl Turn {
+    fn new(verification: &Verification) -> Self {
+        Self((HASHED_PER_POLL / verification.lanes().max(1)).max(FRAME_COST))
+    }
+
+    const fn is_over(&self) -> bool {
+        self.0 < FRAME_COST
+    }
+
+    /// Hashes as much of the bytes as the turn allows, and says how much that was.
+    fn hash(&mut self, verification: &mut Verification, bytes: &[u8]) -> usize {
+        let now = bytes.len().min(self.0);
+        verification.update(&bytes[..now]);
+        self.0 = self.0.saturating_sub(now.max(FRAME_COST));
+        now
+    }
+}
+
+/// Waits for the store, but not for ever.
+fn poll_store<T>(
+    answer: &mut (impl Future<Output = Result<T, VerifyError>> + Unpin),
+    timer: Pin<&mut Option<Sleep>>,
+    patience: Duration,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, VerifyError>> {
+    if let Poll::Ready(answer) = Pin::new(answer).poll(cx) {
+        return Poll::Ready(answer);
+    }
+    ready!(poll_timer(timer, patience, cx));
+    let detail = "the key store did not answer in time";
+    Poll::Ready(Err(VerifyError::with_detail(VerifyErrorKind::StoreUnavailable, detail)))
+}
+
+/// Waits until the time is over, counted from the first call.
+fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, after: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    if timer.is_none() {
+        timer.set(Some(sleep(after)));
+    }
+    timer.as_pin_mut().map_or(Poll::Ready(()), |timer| timer.poll(cx))
 }
 
 fn broken_off(error: impl Into<Box<dyn Error + Send + Sync>>) -> VerifyError {

@@ -1,6 +1,6 @@
 //! The layer: a verifier, the limits, and the shape of refusals.
 
-use super::{Problem, Rejection, Verify, VerifiedBody, strip::Prefixes};
+use super::{Problem, Rejection, VerifiedBody, Verify, strip::Prefixes};
 use crate::{error::VerifyErrorKind, verify::Verifier};
 use http::HeaderValue;
 use std::{
@@ -34,6 +34,7 @@ pub(super) struct Settings {
     pub(super) identity: Prefixes,
     pub(super) body_limit: u64,
     pub(super) idle_timeout: Duration,
+    pub(super) store_timeout: Duration,
     pub(super) held_limit: u64,
     /// Unverified bytes held at the moment by requests whose bodies have to be waited for.
     pub(super) held: Arc<AtomicU64>,
@@ -60,12 +61,16 @@ impl Share {
         Self { settings, held: 0 }
     }
 
-    /// Counts all bytes that the request holds by now.
+    /// Counts all bytes that the request holds by now. Only a request that wants more can be the one too many.
     pub(super) fn hold(&mut self, bytes: u64) -> Result<(), VerifyErrorKind> {
         let more = bytes.saturating_sub(self.held);
-        self.held += more;
-        let all = self.settings.held.fetch_add(more, Ordering::Relaxed) + more;
-        if all > self.settings.held_limit { Err(VerifyErrorKind::Overloaded) } else { Ok(()) }
+        if more > 0 {
+            let room = |all: u64| all.checked_add(more).filter(|all| *all <= self.settings.held_limit);
+            let counted = self.settings.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
+            counted.map_err(|_| VerifyErrorKind::Overloaded)?;
+            self.held = bytes;
+        }
+        Ok(())
     }
 }
 
@@ -86,8 +91,8 @@ impl Drop for Share {
 }
 
 impl VerifyLayer {
-    /// Makes a layer: bodies of at most 2 MiB, that pause for at most 10 s; at most 256 MiB of unverified bytes held
-    /// at a time; refusals as [`Problem`] details.
+    /// Makes a layer: bodies of at most 2 MiB, that pause for at most 10 s; a key store that answers within 5 s; at most
+    /// 256 MiB of unverified bytes held at a time by this layer and its clones; refusals as [`Problem`] details.
     pub fn new(verifier: impl Verifier) -> Self {
         let settings = Settings {
             challenges: verifier.challenges(),
@@ -96,6 +101,7 @@ impl VerifyLayer {
             identity: Prefixes::default(),
             body_limit: 2 << 20,
             idle_timeout: Duration::from_secs(10),
+            store_timeout: Duration::from_secs(5),
             held_limit: 256 << 20,
             held: Arc::default(),
             request_ids: RandomState::new(),
@@ -128,6 +134,11 @@ impl<B> VerifyLayer<B> {
     /// A stranger can hold a connection for this long between any two bytes.
     pub fn with_idle_timeout(self, pause: Duration) -> Self {
         self.with(|settings| settings.idle_timeout = pause)
+    }
+
+    /// Sets how long the key store may take to answer before the request is answered 503.
+    pub fn with_store_timeout(self, patience: Duration) -> Self {
+        self.with(|settings| settings.store_timeout = patience)
     }
 
     /// Sets how many unverified bytes all requests together may hold before further ones are answered 503.

@@ -10,7 +10,7 @@ use http::{
     HeaderName, HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use std::error::Error as _;
+use std::{error::Error, fmt, iter};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -53,10 +53,22 @@ pub(super) fn refuse(
     response
 }
 
+/// A cause with its own causes: a store only says that it cannot be asked, its database says why.
+struct Chain<'e>(&'e (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        iter::successors(self.0.source(), |&cause| cause.source())
+            .try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
 fn tell_refused(verification: Option<&Verification>, error: &VerifyError, request_id: &str) {
     let scheme = verification.map(Verification::scheme);
     let key_id = verification.map(|verification| verification.key_id().as_str());
-    let cause = error.source().map(tracing::field::display);
+    let cause = error.source().map(Chain);
+    let cause = cause.as_ref().map(tracing::field::display);
     let outcome = error.kind().outcome();
     macro_rules! tell {
         ($level:ident) => {

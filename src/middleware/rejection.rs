@@ -68,11 +68,14 @@ impl<'r> Refusal<'r> {
         match self.kind {
             Kind::BodyTooLarge => ("body_too_large", "The body is longer than this server accepts."),
             Kind::Forbidden => ("forbidden", "The caller may not do this."),
-            Kind::Future | Kind::Stale => {
-                ("clock_skew", "The signed time is too far from the server's; compare it with the Date header.")
-            }
+            Kind::Future | Kind::Stale => (
+                "clock_skew",
+                "The signed time is too far from the server's; compare it with the Date header.",
+            ),
             Kind::Internal => ("internal", "The server failed to verify the request."),
-            Kind::Malformed => ("malformed_credentials", "The credentials are incomplete or not well-formed."),
+            Kind::Malformed => {
+                ("malformed_credentials", "The credentials are incomplete or not well-formed.")
+            }
             Kind::MalformedMessage => ("malformed_message", "The HTTP message is not well-formed."),
             Kind::Missing => ("missing_credentials", "The request carries no credentials."),
             Kind::Overloaded | Kind::StoreUnavailable => {

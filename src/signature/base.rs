@@ -24,6 +24,8 @@ pub enum Segment<'m> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum BodyForm {
+    /// Not at all; only a request without a body can then be signed.
+    Absent,
     /// As the inside of a JSON string; it must be UTF-8.
     InJson,
     /// Byte for byte.
@@ -32,7 +34,7 @@ pub enum BodyForm {
 
 /// The bytes that are signed (RFC 9421 calls them so for its own scheme), in order.
 ///
-/// The body appears by its place only, exactly once, so that it can stream past; the secret appears by its place only,
+/// The body appears by its place only, at most once, so that it can stream past; the secret appears by its place only,
 /// so that a base can be shown to people.
 ///
 /// ```
@@ -95,9 +97,14 @@ impl<'m> SignatureBase<'m> {
         &self.0
     }
 
-    /// How the body enters; raw if it does not enter at all.
+    /// How the body enters.
     pub(super) fn body_form(&self) -> BodyForm {
-        if self.0.contains(&Segment::BodyInJson) { BodyForm::InJson } else { BodyForm::Raw }
+        let form = |segment: &Segment<'_>| match segment {
+            Segment::Body => Some(BodyForm::Raw),
+            Segment::BodyInJson => Some(BodyForm::InJson),
+            Segment::Bytes(_) | Segment::InJson(_) | Segment::Secret => None,
+        };
+        self.0.iter().find_map(form).unwrap_or(BodyForm::Absent)
     }
 
     /// The base over a given body, for people: `{SECRET}` stands in the secret's place.

@@ -26,6 +26,8 @@ pub struct Computation {
     lanes: SmallVec<[Lane; 1]>,
     body: BodyForm,
     utf8: Utf8,
+    /// Whether there was a body that the base has no place for.
+    unsigned: bool,
 }
 
 /// Which lane of a [`Computation`] gave the presented signature.
@@ -53,7 +55,7 @@ enum State {
 impl Computation {
     /// Begins a signature for each of `bases` with each of `keys`.
     pub fn begin<'k>(bases: &[SignatureBase<'_>], keys: impl Iterator<Item = &'k MacKey> + Clone) -> Self {
-        let body = bases.first().map_or(BodyForm::Raw, SignatureBase::body_form);
+        let body = bases.first().map_or(BodyForm::Absent, SignatureBase::body_form);
         let lanes = bases
             .iter()
             .enumerate()
@@ -63,12 +65,14 @@ impl Computation {
                     .map(move |(k, key)| Lane::begin(base, key, Matched { base: b, key: k }))
             })
             .collect();
-        Self { lanes, body, utf8: Utf8::default() }
+        Self { lanes, body, utf8: Utf8::default(), unsigned: false }
     }
 
     /// Takes the next bytes of the body.
     pub fn update(&mut self, bytes: &[u8]) {
         match self.body {
+            // Fed on, it would count as more of what stands before it.
+            BodyForm::Absent => self.unsigned |= !bytes.is_empty(),
             BodyForm::Raw => feed(&mut self.lanes, bytes),
             BodyForm::InJson => {
                 self.utf8.update(bytes);
@@ -83,10 +87,11 @@ impl Computation {
     /// Ends every lane and compares it with the presented signature, in time that depends on neither. A second call
     /// matches nothing.
     ///
-    /// A body that had to be text and is not matches nothing: no client can have signed it as text.
+    /// A body that had to be text and is not matches nothing: no client can have signed it as text. Nor does a body
+    /// that the base has no place for.
     #[must_use]
     pub fn matches(&mut self, presented: &Signature) -> Option<Matched> {
-        let complete = self.utf8.is_complete();
+        let whole = self.is_whole();
         let mut found = u32::MAX;
         let mut at = SmallVec::<[Matched; 4]>::new();
         for (index, lane) in (0_u32..).zip(std::mem::take(&mut self.lanes)) {
@@ -96,14 +101,25 @@ impl Computation {
                 & u8::from(computed.algorithm() == presented.algorithm()).into();
             found.conditional_assign(&index, same);
         }
-        usize::try_from(found).ok().filter(|_| complete).and_then(|index| at.get(index).copied())
+        usize::try_from(found).ok().filter(|_| whole).and_then(|index| at.get(index).copied())
     }
 
-    /// The signature of the first lane; `None` if there is no lane, or if the body had to be text and is not.
+    /// The signature of the first lane; `None` if there is no lane, if the body had to be text and is not, or if there
+    /// is a body that the base has no place for.
     #[must_use]
     pub fn sign(self) -> Option<Signature> {
-        let complete = self.utf8.is_complete();
-        self.lanes.into_iter().next().filter(|_| complete).map(Lane::finish)
+        let whole = self.is_whole();
+        self.lanes.into_iter().next().filter(|_| whole).map(Lane::finish)
+    }
+
+    /// How many hashes run over each byte of the body.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Whether the signature covers all of the body that passed.
+    const fn is_whole(&self) -> bool {
+        self.utf8.is_complete() && !self.unsigned
     }
 }
 
@@ -209,5 +225,62 @@ impl State {
             Self::HmacSha256(mac) => Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes()),
             Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(secret: &str) -> MacKey {
+        MacKey::new(Algorithm::HmacSha256, &Secret::new(secret).unwrap())
+    }
+
+    fn sign(base: SignatureBase<'_>, body: &[u8], key: &MacKey) -> Option<Signature> {
+        let mut computation = Computation::begin(&[base], std::iter::once(key));
+        computation.update(body);
+        computation.sign()
+    }
+
+    fn text(text: &str) -> SignatureBase<'_> {
+        SignatureBase::default().bytes(text)
+    }
+
+    #[test]
+    fn a_body_without_a_place_is_not_signed_by_accident() {
+        let key = key("secret");
+        let signature = sign(text("POST /a"), b"", &key).unwrap();
+        assert!(sign(text("POST /"), b"a", &key).is_none());
+        for (base, body, matches) in [("POST /a", "", true), ("POST /", "a", false), ("POST /a", "b", false)]
+        {
+            let mut computation = Computation::begin(&[text(base)], std::iter::once(&key));
+            computation.update(body.as_bytes());
+            assert_eq!(computation.matches(&signature).is_some(), matches, "{base} + {body}");
+        }
+    }
+
+    #[test]
+    fn every_lane_is_compared_and_the_one_that_matches_is_named() {
+        let keys = [key("one"), key("two"), key("three")];
+        let bases = ["a", "b"];
+        for (b, base) in bases.into_iter().enumerate() {
+            for (k, key) in keys.iter().enumerate() {
+                let signature = sign(text(base).body(), &[7; 1000], key).unwrap();
+                let mut computation = Computation::begin(&bases.map(|base| text(base).body()), keys.iter());
+                assert_eq!(computation.lanes(), 6);
+                [7; 1000].chunks(300).for_each(|bytes| computation.update(bytes));
+                assert_eq!(computation.matches(&signature), Some(Matched { base: b, key: k }));
+                assert_eq!(computation.matches(&signature), None, "a second call matches nothing");
+            }
+        }
+    }
+
+    #[test]
+    fn a_signature_of_another_algorithm_matches_nothing() {
+        let secret = Secret::new("secret").unwrap();
+        let sandwich = MacKey::new(Algorithm::SandwichSha1, &secret);
+        let signature = sign(text("a").body(), b"", &sandwich).unwrap();
+        let mut computation = Computation::begin(&[text("a").body()], std::iter::once(&key("secret")));
+        assert_eq!(computation.matches(&signature), None);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{PoisonError, RwLock},
     time::SystemTime,
@@ -48,8 +48,8 @@ pub struct MemoryKeyStore {
 struct Tables {
     organizations: BTreeMap<String, OrganizationSummary>,
     accounts: BTreeMap<String, Account>,
-    /// By scheme and key id.
-    credentials: BTreeMap<String, BTreeMap<String, Entry>>,
+    /// By scheme, then by key id: a lookup borrows both and allocates nothing.
+    credentials: HashMap<String, HashMap<String, Entry>>,
 }
 
 struct Entry {
@@ -87,6 +87,15 @@ impl MemoryKeyStore {
             let place = tables.organizations.entry(organization.as_str().to_owned());
             let found = place.or_insert_with(|| OrganizationSummary::new(organization.clone(), None));
             found.install(scheme, app);
+        });
+    }
+
+    /// Removes an app from an organization.
+    pub fn uninstall(&self, scheme: &str, app: &KeyId, organization: &Organization) {
+        self.write(|tables| {
+            if let Some(found) = tables.organizations.get_mut(organization.as_str()) {
+                found.apps.retain(|(of, installed)| of != scheme || installed != app);
+            }
         });
     }
 
@@ -221,12 +230,14 @@ impl KeyAdmin for MemoryKeyStore {
     }
 
     async fn credentials(&self) -> Result<Vec<CredentialSummary>, AdminError> {
-        Ok(self.read(|tables| {
-            let summaries = |(scheme, keys): (&String, &BTreeMap<String, Entry>)| {
+        let mut found = self.read(|tables| {
+            let summaries = |(scheme, keys): (&String, &HashMap<String, Entry>)| {
                 keys.iter().filter_map(|(key_id, entry)| entry.summary(scheme, key_id)).collect::<Vec<_>>()
             };
-            tables.credentials.iter().flat_map(summaries).collect()
-        }))
+            tables.credentials.iter().flat_map(summaries).collect::<Vec<_>>()
+        });
+        found.sort_by(|a, b| (&a.scheme, a.key_id.as_str()).cmp(&(&b.scheme, b.key_id.as_str())));
+        Ok(found)
     }
 
     async fn credential(&self, scheme: &str, key_id: &KeyId) -> Result<CredentialSummary, AdminError> {

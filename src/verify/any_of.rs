@@ -2,7 +2,7 @@
 
 use super::{
     Verifier,
-    steps::{Begun, Records, Step, Steps, Verification, Place},
+    steps::{Begun, Place, Records, Step, Steps, Verification},
 };
 use crate::{
     error::{VerifyError, VerifyErrorKind},

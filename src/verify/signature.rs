@@ -2,7 +2,7 @@
 
 use super::{
     Tolerance, Verified, Verifier,
-    steps::{Begun, Records, Seeking, Step, Steps, Verdict, Verification, Place},
+    steps::{Begun, Place, Records, Seeking, Step, Steps, Verdict, Verification},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -90,21 +90,30 @@ impl SignatureVerifier {
         Ok(self)
     }
 
-    /// What the message presents, if it may come by this route.
-    fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError> {
+    /// What the message presents, if it may come by this route and its names are fit to be looked up.
+    fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Read<'m>>, VerifyError> {
         let Some(presented) = self.scheme.read(message)? else { return Ok(None) };
         if !self.scheme.routes().allow(message.method(), message.path(), message.query()) {
-            return Err(VerifyError::malformed("credentials on a method, path or query that they are not for"));
+            return Err(VerifyError::malformed(
+                "credentials on a method, path or query that they are not for",
+            ));
         }
-        Ok(Some(presented))
+        let name = |error| VerifyError::with_source(VerifyErrorKind::Malformed, error);
+        let organization = presented.parameters.organization.as_deref();
+        Ok(Some(Read {
+            key_id: KeyId::new(presented.parameters.key_id).map_err(name)?,
+            organization: organization.map(Organization::new).transpose().map_err(name)?,
+            presented,
+        }))
     }
 
     /// Asks the store for everything that decides over this key and organization.
-    fn seek(&self, key_id: &str, organization: Option<&str>) -> Sought {
-        let scheme = self.scheme.name();
+    fn seek(&self, key_id: &KeyId, organization: Option<&Organization>) -> Sought {
+        let (scheme, key_id) = (self.scheme.name(), key_id.as_str());
         let key = self.keys.find(Lookup::Key { scheme, key_id });
         let app = match (self.scheme.tenancy(), organization) {
             (Tenancy::Installed, Some(organization)) => {
+                let organization = organization.as_str();
                 self.keys.find(Lookup::Installation { scheme, key_id, organization })
             }
             _ => Found::Ready(None),
@@ -120,25 +129,26 @@ impl SignatureVerifier {
     fn verification(
         &self,
         message: &Message<'_>,
-        presented: &Presented<'_>,
-        records: Records,
+        read: Read<'_>,
+        mut records: Records,
         place: Place,
-    ) -> Result<Verification, VerifyError> {
-        let parameters = &presented.parameters;
-        let name = |error| VerifyError::with_source(VerifyErrorKind::Malformed, error);
-        let base = [self.scheme.signature_base(message, parameters)];
-        Ok(Verification {
+    ) -> Verification {
+        let Parameters { public_key, ref time, .. } = read.presented.parameters;
+        // A key id beside another public key than its own names no key at all.
+        records.credential.take_if(|credential| !credential.goes_with(public_key));
+        let base = [self.scheme.signature_base(message, &read.presented.parameters)];
+        Verification {
             computation: self.compute(&base, &records, place.arrived),
-            signature: presented.signature,
+            signature: read.presented.signature,
             scheme: self.scheme.name(),
-            key_id: KeyId::new(parameters.key_id).map_err(name)?,
-            organization: parameters.organization.as_deref().map(Organization::new).transpose().map_err(name)?,
-            time: parameters.time.as_ref().map(|time| time.at),
+            key_id: read.key_id,
+            organization: read.organization,
+            time: time.as_ref().map(|time| time.at),
             records,
             rounds: 0,
             waited: false,
             place,
-        })
+        }
     }
 
     /// Begins a computation with every live secret, or with the dummy if there is none.
@@ -161,15 +171,44 @@ impl SignatureVerifier {
         Some(())
     }
 
-    /// Whether the path names another organization than the one verified.
-    fn names_another(&self, organization: Option<&Organization>, path: &str) -> bool {
-        let mut named = self
+    /// The organization that the path names, if it names one. Two different ones cannot both be the verified one.
+    fn named_in(&self, path: &str) -> Result<Option<Organization>, VerifyError> {
+        let named = self
             .organization_paths
             .iter()
             .filter(|route| route.matches_path(path))
             .chain(self.scheme.routes().matching(path))
             .filter_map(|route| route.named("organization", path));
-        named.any(|named| organization.is_none_or(|verified| *verified != *named))
+        let mut only = None;
+        for named in named {
+            let named = Organization::new(named).map_err(|_| elsewhere())?;
+            if only.replace(named.clone()).is_some_and(|other| other != named) {
+                return Err(elsewhere());
+            }
+        }
+        Ok(only)
+    }
+
+    /// The case that a right signature makes, if its time is right too.
+    fn case(
+        &self,
+        verification: &Verification,
+        secret: i64,
+        spelling: usize,
+        path: &str,
+    ) -> Result<Case, VerifyError> {
+        if let Some(time) = verification.time {
+            self.tolerance.check(time, verification.place.arrived)?;
+        }
+        Ok(Case {
+            scheme: verification.scheme,
+            tenancy: self.scheme.tenancy(),
+            key_id: verification.key_id.clone(),
+            organization: verification.organization.clone(),
+            named_in_path: self.named_in(path)?,
+            secret,
+            spelling,
+        })
     }
 }
 
@@ -181,18 +220,22 @@ impl Verifier for SignatureVerifier {
 
 impl Steps for SignatureVerifier {
     fn begin(&self, message: &Message<'_>) -> Result<Option<Begun>, VerifyError> {
-        let Some(presented) = self.read(message)? else { return Ok(None) };
-        let Parameters { key_id, ref organization, .. } = presented.parameters;
+        let Some(read) = self.read(message)? else { return Ok(None) };
         let place = Place { verifier: 0, arrived: self.clock.now() };
-        Ok(Some(match self.seek(key_id, organization.as_deref()) {
-            Sought::Ready(records) => Begun::Ready(self.verification(message, &presented, records, place)?),
+        Ok(Some(match self.seek(&read.key_id, read.organization.as_ref()) {
+            Sought::Ready(records) => Begun::Ready(self.verification(message, read, records, place)),
             Sought::Pending(seeking) => Begun::Seeking(place, seeking),
         }))
     }
 
-    fn resume(&self, place: Place, message: &Message<'_>, records: Records) -> Result<Verification, VerifyError> {
-        let presented = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
-        self.verification(message, &presented, records, place)
+    fn resume(
+        &self,
+        place: Place,
+        message: &Message<'_>,
+        records: Records,
+    ) -> Result<Verification, VerifyError> {
+        let read = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
+        Ok(self.verification(message, read, records, place))
     }
 
     fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step {
@@ -210,27 +253,21 @@ impl Steps for SignatureVerifier {
             0 => 0,
             round => (round - 1) * SPELLINGS_A_PASS + matched.base + 1,
         };
-        let case = Case {
-            scheme: verification.scheme,
-            tenancy: self.scheme.tenancy(),
-            key_id: verification.key_id.clone(),
-            organization: verification.organization.clone(),
-            secret,
-            spelling,
+        let case = match self.case(verification, secret, spelling, target.path()) {
+            Ok(case) => case,
+            Err(error) => return Step::Done(Err(error)),
         };
-        if let Some(error) = self.untimely_or_misplaced(verification, &case, target) {
-            return Step::Done(Err(error));
-        }
         if !verification.waited {
             return Step::Done(case.judge(&verification.records, verification.place.arrived));
         }
         // The upload took its time: what was true at its beginning may no longer be.
         let clock = Arc::clone(&self.clock);
-        match self.seek(case.key_id.as_str(), case.organization.as_ref().map(Organization::as_str)) {
+        match self.seek(&case.key_id, case.organization.as_ref()) {
             Sought::Ready(records) => Step::Done(case.judge(&records, clock.now())),
-            Sought::Pending(records) => {
-                Step::Pending(Verdict(Box::pin(async move { case.judge(&records.await?, clock.now()) })))
-            }
+            Sought::Pending(records) => Step::Pending(Verdict(Box::pin(async move {
+                let records = records.await?;
+                case.judge(&records, clock.now())
+            }))),
         }
     }
 
@@ -239,22 +276,11 @@ impl Steps for SignatureVerifier {
     }
 }
 
-impl SignatureVerifier {
-    fn untimely_or_misplaced(
-        &self,
-        verification: &Verification,
-        case: &Case,
-        target: &Uri,
-    ) -> Option<VerifyError> {
-        let time = verification.time.map(|time| self.tolerance.check(time, verification.place.arrived));
-        if let Some(Err(kind)) = time {
-            return Some(kind.into());
-        }
-        let organization = case.acts_for(&verification.records);
-        self.names_another(organization, target.path()).then(|| {
-            VerifyError::with_detail(VerifyErrorKind::WrongOrganization, "the path names another organization")
-        })
-    }
+/// What a message presents.
+struct Read<'m> {
+    presented: Presented<'m>,
+    key_id: KeyId,
+    organization: Option<Organization>,
 }
 
 /// A request whose signature is right, before it is known whether its key may be used.
@@ -263,6 +289,7 @@ struct Case {
     tenancy: Tenancy,
     key_id: KeyId,
     organization: Option<Organization>,
+    named_in_path: Option<Organization>,
     secret: i64,
     spelling: usize,
 }
@@ -297,6 +324,9 @@ impl Case {
         if !at_home {
             return Err(VerifyErrorKind::WrongOrganization.into());
         }
+        if self.named_in_path.as_ref().is_some_and(|named| self.acts_for(records) != Some(named)) {
+            return Err(elsewhere());
+        }
         Ok(Verified {
             organization: self.acts_for(records).cloned(),
             principal: credential.principal.clone(),
@@ -306,6 +336,10 @@ impl Case {
             spelling: self.spelling,
         })
     }
+}
+
+fn elsewhere() -> VerifyError {
+    VerifyError::with_detail(VerifyErrorKind::WrongOrganization, "the path names another organization")
 }
 
 enum Sought {

@@ -17,7 +17,12 @@ pub trait Steps: fmt::Debug + Send + Sync + 'static {
     fn begin(&self, message: &Message<'_>) -> Result<Option<Begun>, VerifyError>;
 
     /// Goes on with the key that had to be waited for.
-    fn resume(&self, place: Place, message: &Message<'_>, records: Records) -> Result<Verification, VerifyError>;
+    fn resume(
+        &self,
+        place: Place,
+        message: &Message<'_>,
+        records: Records,
+    ) -> Result<Verification, VerifyError>;
 
     /// Judges, when the body has ended.
     fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step;
@@ -88,6 +93,11 @@ impl Verification {
     /// Takes the next bytes of the body.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.computation.update(bytes);
+    }
+
+    /// How many hashes run over each byte of the body.
+    pub(crate) fn lanes(&self) -> usize {
+        self.computation.lanes()
     }
 
     /// Says that the body has to be waited for: by its end, what the store said may no longer be true.

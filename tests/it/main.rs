@@ -11,3 +11,8 @@ mod readme;
 mod spine;
 // What every key store does and refuses, run over each of them.
 mod store_contract;
+mod support;
+// Which of the URLs that clients type a server can know again.
+mod url_arrivals;
+// The providers' own signatures and recorded requests.
+mod vectors;
