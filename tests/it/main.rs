@@ -3,6 +3,9 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// The `countersign` command, from words to exit code.
+#[cfg(feature = "cli")]
+mod cli;
 // Foreign clients, run as they are.
 mod clients;
 // What a signature covers, and that the docs say so.

@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 
-const DATABASE_URL: &str = "sqlite:data/countersign.db";
+const DATABASE_URL: &str = "sqlite://data/countersign.db";
 const KEYRING_FILE: &str = "data/keyring";
 
 /// The read side of a key store.
@@ -116,12 +116,12 @@ impl StoreArgs {
             let message = format!("`{engine}` is no database that this program can open yet");
             return Err(Failure::usage(
                 message,
-                "name a SQLite database: `--database-url sqlite:data/countersign.db`",
+                "name a SQLite database: `--database-url sqlite://data/countersign.db`",
             ));
         }
         let options = url.parse::<SqliteConnectOptions>();
         options.map(|options| options.get_filename().to_owned()).map_err(|error| {
-            Failure::usage("the database URL cannot be read", "write it like sqlite:data/countersign.db")
+            Failure::usage("the database URL cannot be read", "write it like sqlite://data/countersign.db")
                 .because(&error)
         })
     }

@@ -52,12 +52,20 @@ pub(super) async fn what_does_not_exist_is_named(bench: &impl Bench) {
     missing(store.uninstall("salescloud", &app, &acme).await, "installation");
 }
 
+/// The secret that everybody can read in SalesCloud's document.
+fn published() -> String {
+    let vectors = include_str!("../../vectors/salescloud.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+    vectors["app_scheme"]["vectors"][0]["secret"].as_str().unwrap().to_owned()
+}
+
 pub(super) async fn a_secret_that_breaks_a_rule_is_refused(bench: &impl Bench) {
     let store = bench.store();
     store.create_account(&principal("ops"), None).await.unwrap();
     for (algorithm, text, expected) in [
         (Algorithm::HmacSha256, "fifteen letters", SecretRefused::Short { length: 15 }),
         (Algorithm::HmacSha256, "secret_key_here", SecretRefused::Published),
+        (Algorithm::HmacSha256, &published(), SecretRefused::Published),
         (Algorithm::SandwichSha1, "12345678901234567890", SecretRefused::DigitsOnly),
     ] {
         let mut new = new_key("ateliere", "pk_1");
