@@ -42,6 +42,9 @@
 //! 5. with the percent-escapes undone that a WHATWG client had to add;
 //! 6. each [public URL](Ateliere::with_public_url), where its own path and query are those that arrived.
 //!
+//! 2 to 5 hold where a WHATWG parser would have written host and target just as they arrived; for `/a/../b` or an
+//! upper-case host only 1 and 6 do.
+//!
 //! # Where the documentation is silent
 //!
 //! Choices of ours: 1. the list above. 2. A body that is not UTF-8 matches nothing. 3. The organization slug is read as
