@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{KeyId, Organization, SecretVersion, Standing},
+    credential::{Credential, KeyId, Organization, SecretVersion, Standing},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
     scheme::{Parameters, Presented, Route, Scheme, Tenancy},
@@ -125,6 +125,7 @@ impl SignatureVerifier {
         place: Place,
     ) -> Result<Verification, VerifyError> {
         let parameters = &presented.parameters;
+        let records = records.named_by(parameters.public_key);
         let name = |error| VerifyError::with_source(VerifyErrorKind::Malformed, error);
         let base = [self.scheme.signature_base(message, parameters)];
         Ok(Verification {
@@ -331,6 +332,17 @@ impl Records {
             _ => None,
         };
         Self { credential, installed: matches!(app, Some(Record::Installation(_))) }
+    }
+
+    /// The key that the request names by key id and, if it presents one, public key. A key id beside another key's public
+    /// key names none.
+    fn named_by(mut self, public_key: Option<&str>) -> Self {
+        let same = |credential: &Credential| match (credential.public_key.as_deref(), public_key) {
+            (Some(stored), Some(presented)) => stored == presented,
+            _ => true,
+        };
+        self.credential = self.credential.filter(same);
+        self
     }
 
     /// The secrets that may be used at `now`.

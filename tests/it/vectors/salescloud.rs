@@ -132,6 +132,16 @@ async fn recorded_requests_pass_if_they_are_signed() {
 }
 
 #[tokio::test]
+async fn a_key_is_named_by_both_its_names() {
+    let App { vectors, wire_requests: recorded } = read::<File>("salescloud.json").app_scheme;
+    let key = vectors[0].key();
+    for (stored, word) in [(key.public_key, "ok"), (None, "ok"), (Some("849015eb"), "unknown_key")] {
+        let layer = guard(SalesCloud::default(), Key { public_key: stored, ..key }, 0);
+        assert_eq!(outcome(&send(&layer, recorded[0].wire.request()).await), word, "{stored:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_organization_without_the_app_is_foreign() {
     let App { vectors, wire_requests: recorded } = read::<File>("salescloud.json").app_scheme;
     let elsewhere = Some("00000000-0000-4000-8000-000000000000");
