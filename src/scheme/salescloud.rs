@@ -23,9 +23,33 @@
 //! application ":" public_key ":" organization ":" body
 //! ```
 //!
+//! # Example
+//!
+//! ```
+//! use countersign::{message::Message, scheme::{SalesCloud, Scheme}};
+//! use http::Request;
+//!
+//! let salescloud = SalesCloud::default();
+//! let request = Request::post("/")
+//!     .header("host", "graph.salescloud.is")
+//!     .header("salescloud-application", "edadd893-9472-4324-a4db-b1707c563184")
+//!     .header("salescloud-application-public-key", "849015eb")
+//!     .header("salescloud-organization", "7b371391-1561-4cac-8f86-9b7bcba83db2")
+//!     .header("authorization", "App WPN0MXAsAxMxSJVPsUYnyAo6fuLdMRGv2A3975U4wbs=");
+//! let (head, ()) = request.body(())?.into_parts();
+//! let message = Message::new(&head, &head.uri)?;
+//! let presented = salescloud.read(&message)?.expect("the headers are there");
+//! let base = salescloud.signature_base(&message, &presented.parameters);
+//! assert_eq!(
+//!     base.display(b"{ a }"),
+//!     "edadd893-9472-4324-a4db-b1707c563184:849015eb:7b371391-1561-4cac-8f86-9b7bcba83db2:{ a }",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Security
 //!
-//! Not covered: method, path, query, other headers, time. A request can be repeated for ever, and a signature is good
+//! Not covered: method, authority, path, query, time, other headers. A request can be repeated for ever, and a signature is good
 //! wherever the verifier accepts it; verifiers therefore accept `POST /` without a query only, and other routes are
 //! opted in ([`with_route`](SalesCloud::with_route)). The parts are joined by colons without escaping: application and
 //! organization must be UUIDs and the public key letters and digits, so that no colon can be moved.
@@ -133,9 +157,7 @@ impl Scheme for SalesCloud {
         let public_key = message.text_once(&PUBLIC_KEY)?;
         let organization = message.text_once(&ORGANIZATION)?;
         let (signature, application, public_key) = match (signature, application, public_key) {
-            (Some(signature), Some(application), Some(public_key)) => {
-                (signature, application, public_key)
-            }
+            (Some(signature), Some(application), Some(public_key)) => (signature, application, public_key),
             (None, None, None) if organization.is_none() => return Ok(None),
             _ => return Err(VerifyError::malformed("SalesCloud's headers are incomplete")),
         };
@@ -155,19 +177,11 @@ impl Scheme for SalesCloud {
         Ok(Some(Presented::new(parameters, signature)))
     }
 
-    fn signature_base<'m>(
-        &self,
-        _: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> SignatureBase<'m> {
+    fn signature_base<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
         base(parameters, parameters.organization.clone().unwrap_or_default())
     }
 
-    fn alternates<'m>(
-        &self,
-        _: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> Vec<SignatureBase<'m>> {
+    fn alternates<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> Vec<SignatureBase<'m>> {
         match parameters.organization {
             Some(_) => Vec::new(),
             // What the vendor's JavaScript joins when it is called without an organization.
@@ -202,10 +216,7 @@ impl Scheme for SalesCloud {
     }
 }
 
-fn base<'m>(
-    parameters: &Parameters<'m>,
-    organization: std::borrow::Cow<'m, str>,
-) -> SignatureBase<'m> {
+fn base<'m>(parameters: &Parameters<'m>, organization: std::borrow::Cow<'m, str>) -> SignatureBase<'m> {
     SignatureBase::default()
         .bytes(parameters.key_id)
         .bytes(":")
@@ -214,4 +225,143 @@ fn base<'m>(
         .text(organization)
         .bytes(":")
         .body()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheme::testing::{MALFORMED, Seen, head, read, with};
+
+    const APP: &str = "edadd893-9472-4324-a4db-b1707c563184";
+    const BASE64: &str = "WPN0MXAsAxMxSJVPsUYnyAo6fuLdMRGv2A3975U4wbs=";
+    const HEADERS: [(&str, &str); 4] = [
+        ("salescloud-application", APP),
+        ("salescloud-application-public-key", "849015eb"),
+        ("salescloud-organization", "7b371391-1561-4cac-8f86-9b7bcba83db2"),
+        ("authorization", "App WPN0MXAsAxMxSJVPsUYnyAo6fuLdMRGv2A3975U4wbs="),
+    ];
+
+    #[test]
+    fn the_scheme_word_has_any_case_and_the_signature_one_spelling() {
+        let hex = "5a".repeat(32);
+        let table: &[(&str, Seen)] = &[
+            (&format!("App {BASE64}"), Seen::Presented),
+            (&format!("app {BASE64}"), Seen::Presented),
+            (&format!("APP {BASE64}"), Seen::Presented),
+            (&format!("App  {BASE64}"), MALFORMED),
+            (&format!("App\t{BASE64}"), MALFORMED),
+            (&format!("App{BASE64}"), MALFORMED),
+            (&format!("App {BASE64} "), MALFORMED),
+            (&format!("App {BASE64}="), MALFORMED),
+            (&format!("App {BASE64},"), MALFORMED),
+            (&format!("App {BASE64}, App {BASE64}"), MALFORMED),
+            (&format!("App {}", BASE64.trim_end_matches('=')), MALFORMED),
+            (&format!("App {}", BASE64.replace("bs=", "bt=")), MALFORMED),
+            (&format!("App {}", BASE64.replace('A', "-")), MALFORMED),
+            (&format!("App {}", &BASE64[4..]), MALFORMED),
+            (&format!("App {hex}"), MALFORMED),
+            ("App", MALFORMED),
+            ("App ", MALFORMED),
+            ("", MALFORMED),
+            ("App é", MALFORMED),
+            ("Bearer eyJ", MALFORMED),
+            ("ReadAccessToken t", MALFORMED),
+        ];
+        for (value, expected) in table {
+            let head = head("POST", "/", &with(&HEADERS, "authorization", &[value]));
+            assert_eq!(read(&SalesCloud::default(), &head).0, *expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_there_once_and_well_formed_or_the_request_is_malformed() {
+        let upper = APP.to_uppercase();
+        let table: &[(&str, &[&str], Seen)] = &[
+            ("authorization", &[], MALFORMED),
+            ("authorization", &[HEADERS[3].1, HEADERS[3].1], MALFORMED),
+            ("authorization", &[HEADERS[3].1, "Bearer eyJ"], MALFORMED),
+            ("salescloud-application", &[], MALFORMED),
+            ("salescloud-application", &[""], MALFORMED),
+            ("salescloud-application", &[APP, APP], MALFORMED),
+            ("salescloud-application", &[APP, "7b371391-1561-4cac-8f86-9b7bcba83db2"], MALFORMED),
+            ("salescloud-application", &[&upper], Seen::Presented),
+            ("salescloud-application", &["edadd89394724324a4dbb1707c563184"], MALFORMED),
+            ("salescloud-application", &["edadd893:9472-4324-a4db-b1707c563184"], MALFORMED),
+            ("salescloud-application", &["{dadd893-9472-4324-a4db-b1707c56318}"], MALFORMED),
+            ("salescloud-application", &["edadd893-9472-4324-a4db-b1707c56318"], MALFORMED),
+            ("salescloud-application", &["edadd893-9472-4324-a4db-b1707c5631841"], MALFORMED),
+            ("salescloud-application", &["edadd893-9472-4324-a4db-b1707c56318é"], MALFORMED),
+            ("salescloud-application-public-key", &[], MALFORMED),
+            ("salescloud-application-public-key", &[""], MALFORMED),
+            ("salescloud-application-public-key", &["849015eb", "849015eb"], MALFORMED),
+            ("salescloud-application-public-key", &["8490:15eb"], MALFORMED),
+            ("salescloud-application-public-key", &["8490 15eb"], MALFORMED),
+            ("salescloud-application-public-key", &["8490é5eb"], MALFORMED),
+            ("salescloud-organization", &[], Seen::Presented),
+            ("salescloud-organization", &[""], MALFORMED),
+            ("salescloud-organization", &["undefined"], MALFORMED),
+            ("salescloud-organization", &["7b371391-1561-4cac-8f86-9b7bcba83db2:"], MALFORMED),
+            ("salescloud-organization", &[APP, APP], MALFORMED),
+        ];
+        for (name, values, expected) in table {
+            let head = head("POST", "/", &with(&HEADERS, name, values));
+            assert_eq!(read(&SalesCloud::default(), &head).0, *expected, "{name}: {values:?}");
+        }
+    }
+
+    #[test]
+    fn any_mark_alone_is_malformed_and_another_scheme_s_is_none() {
+        for header in HEADERS {
+            assert_eq!(
+                read(&SalesCloud::default(), &head("POST", "/", &[header])).0,
+                MALFORMED,
+                "{header:?}"
+            );
+        }
+        for header in [
+            ("authorization", "Bearer eyJ"),
+            ("authorization", "Apps x"),
+            ("proxy-authorization", HEADERS[3].1),
+        ] {
+            let seen = read(&SalesCloud::default(), &head("POST", "/", &[header])).0;
+            assert_eq!(seen, Seen::Nothing, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn only_post_to_the_root_is_open() {
+        let wide = SalesCloud::default().with_route(Method::POST, "/{organization}/graphql").unwrap();
+        for (method, target, by_default, opted_in) in [
+            ("POST", "/", Seen::Presented, Seen::Presented),
+            ("POST", "/?", Seen::Presented, Seen::Presented),
+            ("POST", "/?a=1", Seen::Closed, Seen::Closed),
+            ("POST", "//", Seen::Closed, Seen::Closed),
+            ("POST", "/%2F", Seen::Closed, Seen::Closed),
+            ("POST", "/acme/graphql", Seen::Closed, Seen::Presented),
+            ("POST", "/acme/graphql/", Seen::Closed, Seen::Closed),
+            ("POST", "/graphql", Seen::Closed, Seen::Closed),
+            ("GET", "/", Seen::Closed, Seen::Closed),
+            ("HEAD", "/", Seen::Closed, Seen::Closed),
+            ("GET", "/acme/graphql", Seen::Closed, Seen::Closed),
+        ] {
+            let head = head(method, target, &HEADERS);
+            assert_eq!(read(&SalesCloud::default(), &head).0, by_default, "{method} {target}");
+            assert_eq!(read(&wide, &head).0, opted_in, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn without_an_organization_the_vendor_s_word_for_none_is_tried() {
+        let bases = |headers: &[(&str, &str)]| {
+            let head = head("POST", "/", headers);
+            let message = Message::outgoing(&head);
+            let presented = read(&SalesCloud::default(), &head).1.unwrap();
+            let first = SalesCloud::default().signature_base(&message, &presented.parameters);
+            let others = SalesCloud::default().alternates(&message, &presented.parameters);
+            std::iter::once(first).chain(others).map(|base| base.display(b"{}")).collect::<Vec<_>>()
+        };
+        assert_eq!(bases(&HEADERS), [format!("{APP}:849015eb:{}:{{}}", HEADERS[2].1)]);
+        let none = with(&HEADERS, "salescloud-organization", &[]);
+        assert_eq!(bases(&none), [format!("{APP}:849015eb::{{}}"), format!("{APP}:849015eb:undefined:{{}}")]);
+    }
 }

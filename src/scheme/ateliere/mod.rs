@@ -27,7 +27,7 @@
 //!
 //! # Security
 //!
-//! Not covered: method, other headers, time. A request can be repeated for ever. Verifiers accept `POST` only; other
+//! Not covered: method, time, other headers. A request can be repeated for ever. Verifiers accept `POST` only; other
 //! methods are opted in ([`with_method`](Ateliere::with_method)).
 //!
 //! # Which spelling of the URL
@@ -52,6 +52,8 @@
 //! 5. `Content-Type` is not asked for, although the document calls it mandatory: real clients differ.
 
 mod spelling;
+#[cfg(test)]
+mod tests;
 
 use self::spelling::{PublicUrl, Web};
 use super::{Covers, Parameters, Presented, Routes, Scheme, Tenancy};
@@ -154,8 +156,8 @@ impl Scheme for Ateliere {
         };
         let signature = Signature::from_hex(Algorithm::HmacSha256, signature, Case::Lower)
             .map_err(|_| VerifyError::malformed("oz-signature is not 64 lower-case hexadecimal digits"))?;
-        let organization = slug(organization)
-            .ok_or(VerifyError::malformed("X-Organization-Slug is empty"))?;
+        let organization =
+            slug(organization).ok_or(VerifyError::malformed("X-Organization-Slug is empty"))?;
         let authority = message.authority().ok_or(VerifyError::with_detail(
             VerifyErrorKind::MalformedMessage,
             "the signature covers a host, and the message names none",
@@ -170,11 +172,7 @@ impl Scheme for Ateliere {
         Ok(Some(Presented::new(parameters, signature)))
     }
 
-    fn signature_base<'m>(
-        &self,
-        message: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> SignatureBase<'m> {
+    fn signature_base<'m>(&self, message: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
         let authority = message.authority().unwrap_or_default();
         let base = SignatureBase::default()
             .bytes(r#"{"url":""#)
@@ -185,11 +183,7 @@ impl Scheme for Ateliere {
         close(base, parameters)
     }
 
-    fn alternates<'m>(
-        &self,
-        message: &Message<'m>,
-        parameters: &Parameters<'m>,
-    ) -> Vec<SignatureBase<'m>> {
+    fn alternates<'m>(&self, message: &Message<'m>, parameters: &Parameters<'m>) -> Vec<SignatureBase<'m>> {
         let authority = message.authority().unwrap_or_default();
         spelling::alternates(self.web, authority, message.target(), &self.public_urls)
             .into_iter()
