@@ -186,6 +186,9 @@ impl Scheme for Corezoid {
     ) -> Result<(), SignError> {
         let Some(signature) = signature else { return Ok(()) };
         let time = parameters.time.as_ref().ok_or(SignError::new("no time was chosen"))?;
+        if parameters.key_id.is_empty() || parameters.key_id.contains(['/', '?', '#']) {
+            return Err(SignError::new("the login is not one segment of a path"));
+        }
         let path = head.uri.path().trim_end_matches('/');
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let target = format!("{path}/{}/{}/{}{query}", parameters.key_id, time.text, signature.to_hex());
@@ -313,6 +316,9 @@ mod tests {
         ];
         for (target, expected) in table {
             assert_eq!(attached(target, "13000"), expected);
+        }
+        for login in ["", "a/b", "a?b", "a#b", "a b", "a\n"] {
+            assert_eq!(attached("/api/2/json", login), None, "{login:?}");
         }
     }
 }
