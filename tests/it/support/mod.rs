@@ -1,4 +1,5 @@
 //! What several tests share.
 
 pub(crate) mod guard;
+pub(crate) mod pieces;
 pub(crate) mod vectors;
