@@ -240,7 +240,7 @@ mod tests {
             (base(), String::new()),
         ];
         for (base, text) in table {
-            let mut computation = Computation::begin(&[base.clone()], std::iter::once(&key));
+            let mut computation = Computation::begin(std::slice::from_ref(&base), std::iter::once(&key));
             let body = if base.segments().contains(&Segment::Body) { "body" } else { "" };
             body.as_bytes().chunks(1).for_each(|byte| computation.update(byte));
             assert_eq!(computation.sign().unwrap().to_hex(), hex::encode(Sha1::digest(&text)), "{text}");

@@ -334,8 +334,8 @@ impl Records {
         Self { credential, installed: matches!(app, Some(Record::Installation(_))) }
     }
 
-    /// The key that the request names by key id and, if it presents one, public key. A key id beside another key's public
-    /// key names none.
+    /// The key that the request names by key id and, if it presents one, public key. A key id beside another key's
+    /// public key names none.
     fn named_by(mut self, public_key: Option<&str>) -> Self {
         let same = |credential: &Credential| match (credential.public_key.as_deref(), public_key) {
             (Some(stored), Some(presented)) => stored == presented,
