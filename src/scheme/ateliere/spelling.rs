@@ -199,8 +199,8 @@ fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
     Some(digit(*high)? << 4 | digit(*low)?)
 }
 
-/// The percent-encode sets of the URL standard (§1.3): of a path or, with the special schemes, a query. Left out are what
-/// would end the component, control characters that a parser drops, and `^`, which older clients do not encode.
+/// The percent-encode sets of the URL standard (§1.3): of a path or, with the special schemes, a query. Left out are
+/// what would end the component, control characters that a parser drops, and `^`, which older clients do not encode.
 const fn client_escapes(byte: u8, in_query: bool) -> bool {
     match byte {
         b'\t' | b'\n' | b'\r' => false,
