@@ -55,7 +55,7 @@ enum State {
 impl Computation {
     /// Begins a signature for each of `bases` with each of `keys`.
     pub fn begin<'k>(bases: &[SignatureBase<'_>], keys: impl Iterator<Item = &'k MacKey> + Clone) -> Self {
-        let body = bases.first().map_or(BodyForm::Raw, SignatureBase::body_form);
+        let body = bases.first().map_or(BodyForm::Absent, SignatureBase::body_form);
         let lanes = bases
             .iter()
             .enumerate()
@@ -312,5 +312,17 @@ mod tests {
         assert!(sign(text(), &[b"\xc3"]).is_none());
         assert!(sign(text(), &[b"\xa9"]).is_none());
         assert!(sign(SignatureBase::default().body(), &[b"\xc3"]).is_some());
+    }
+    #[test]
+    fn a_body_without_a_place_is_not_signed_by_accident() {
+        let key = key(Algorithm::HmacSha256, "secret");
+        let text = |text: &'static str| SignatureBase::default().bytes(text);
+        let signature = Computation::begin(&[text("POST /a")], std::iter::once(&key)).sign().unwrap();
+        for (base, body, matches) in [("POST /a", "", true), ("POST /", "a", false), ("POST /a", "b", false)]
+        {
+            let mut computation = Computation::begin(&[text(base)], std::iter::once(&key));
+            computation.update(body.as_bytes());
+            assert_eq!(computation.matches(&signature).is_some(), matches, "{base} + {body}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Credential, KeyId, Organization, SecretVersion, Standing},
+    credential::{KeyId, Organization, SecretVersion, Standing},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
     scheme::{Parameters, Presented, Route, Scheme, Tenancy},
@@ -132,12 +132,12 @@ impl SignatureVerifier {
         read: Read<'_>,
         mut records: Records,
         place: Place,
-    ) -> Result<Verification, VerifyError> {
-        let parameters = &presented.parameters;
-        let records = records.named_by(parameters.public_key);
-        let name = |error| VerifyError::with_source(VerifyErrorKind::Malformed, error);
-        let base = [self.scheme.signature_base(message, parameters)];
-        Ok(Verification {
+    ) -> Verification {
+        let Parameters { public_key, ref time, .. } = read.presented.parameters;
+        // A key id beside another public key than its own names no key at all.
+        records.credential.take_if(|credential| !credential.goes_with(public_key));
+        let base = [self.scheme.signature_base(message, &read.presented.parameters)];
+        Verification {
             computation: self.compute(&base, &records, place.arrived),
             signature: read.presented.signature,
             scheme: self.scheme.name(),
@@ -365,17 +365,6 @@ impl Records {
             _ => None,
         };
         Self { credential, installed: app.is_some_and(|app| matches!(app, Record::Installation(_))) }
-    }
-
-    /// The key that the request names by key id and, if it presents one, public key. A key id beside another key's
-    /// public key names none.
-    fn named_by(mut self, public_key: Option<&str>) -> Self {
-        let same = |credential: &Credential| match (credential.public_key.as_deref(), public_key) {
-            (Some(stored), Some(presented)) => stored == presented,
-            _ => true,
-        };
-        self.credential = self.credential.filter(same);
-        self
     }
 
     /// The secrets that may be used at `now`.

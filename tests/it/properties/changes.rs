@@ -79,6 +79,8 @@ fn holds<S: Scheme + Default>(
                 Some(
                     VerifyErrorKind::BadSignature
                         | VerifyErrorKind::Malformed
+                        // A changed host may no longer be one.
+                        | VerifyErrorKind::MalformedMessage
                         | VerifyErrorKind::Missing
                         | VerifyErrorKind::UnknownKey
                 )
