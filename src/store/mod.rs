@@ -6,13 +6,17 @@
 mod admin;
 mod import;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "_sql")]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresDatabase, PostgresKeyStore};
 #[cfg(feature = "_sql")]
-pub use self::sql::Migration;
+pub use self::sql::schema::Migration;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteDatabase, SqliteKeyStore};
 pub use self::{

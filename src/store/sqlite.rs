@@ -2,22 +2,22 @@
 
 use super::{
     StoreError,
-    sql::{self, Migration, sql_key_store},
+    sql::{
+        PATIENCE, code,
+        schema::{require_applied, sql_migrations},
+        sql_key_store,
+    },
 };
 use crate::{clock::Clock, envelope::Keyring};
 use sqlx::{
-    SqlitePool,
-    migrate::Migrator,
+    Sqlite, SqlitePool, Transaction,
+    migrate::{Migrate, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{fmt, sync::Arc, time::Duration};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 /// SQLite has one writer at a time; a few connections are enough to read beside it.
 const CONNECTIONS: u32 = 4;
-/// How long a statement waits for the writer, and a request for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts to open a file that another program is just making.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -45,42 +45,17 @@ impl SqliteDatabase {
         connect(options).await.map(Self).map_err(StoreError::new)
     }
 
-    /// The steps of the schema, in their order, and which of them this database has.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database cannot be asked.
-    pub async fn migrations(&self) -> Result<Vec<Migration>, StoreError> {
-        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
-        let versions = "SELECT version FROM _sqlx_migrations WHERE success";
-        let tables: i64 = sqlx::query_scalar(tables).fetch_one(&self.0).await.map_err(StoreError::new)?;
-        let applied = match tables {
-            0 => Vec::new(),
-            _ => sqlx::query_scalar(versions).fetch_all(&self.0).await.map_err(StoreError::new)?,
-        };
-        Ok(sql::migrations(&MIGRATIONS, &applied))
+    const fn steps() -> Migrator {
+        sqlx::migrate!("migrations/sqlite")
     }
 
-    /// Brings the schema up to date, with all missing steps or none. Steps that are applied already are checked, not
-    /// repeated.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if a step fails or was changed since it was applied, or if the database has a step that this
-    /// program does not know.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        // The steps do not wait for each other by themselves when two programs start together.
-        let mut alone = self.0.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::new)?;
-        MIGRATIONS.run(&mut *alone).await.map_err(StoreError::new)?;
-        alone.commit().await.map_err(StoreError::new)
+    /// The steps do not wait for each other by themselves when two programs start together.
+    async fn begin_alone(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.0.begin_with("BEGIN IMMEDIATE").await
     }
 }
 
-impl fmt::Debug for SqliteDatabase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SqliteDatabase(..)")
-    }
-}
+sql_migrations!(SqliteDatabase, is_there: "SELECT count(*) FROM sqlite_schema WHERE name = $1");
 
 async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
@@ -98,8 +73,7 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Erro
 
 /// Whether another program holds the file: `SQLITE_BUSY` and `SQLITE_BUSY_RECOVERY`.
 fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|cause| cause.code());
-    code.is_some_and(|code| matches!(&*code, "5" | "261"))
+    code(error).is_some_and(|code| matches!(&*code, "5" | "261"))
 }
 
 /// A key store in a SQLite database, with the secrets sealed under a keyring.
@@ -161,7 +135,7 @@ impl SqliteKeyStore {
         keyring: Keyring,
         clock: impl Clock,
     ) -> Result<Self, StoreError> {
-        sql::require_applied(&database.migrations().await?).map_err(StoreError::new)?;
+        require_applied(&database.migrations().await?).map_err(StoreError::new)?;
         let store = Self {
             pool: database.0.clone(),
             keyring: Arc::new(keyring),
@@ -196,4 +170,4 @@ impl fmt::Debug for SqliteKeyStore {
     }
 }
 
-sql_key_store!(SqliteKeyStore over sqlx::Sqlite);
+sql_key_store!(SqliteKeyStore over Sqlite);

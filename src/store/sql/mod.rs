@@ -4,53 +4,33 @@
 //! sqlx types a statement by its engine, and bounds that leave the engine open would hide the statements.
 
 pub(super) mod rows;
+pub(super) mod schema;
 pub(super) mod statements;
 
-use super::{AdminError, AdminErrorKind};
-use sqlx::{
-    error::{DatabaseError, ErrorKind},
-    migrate::{self, Migrator},
-};
-use std::{error::Error, fmt};
+use super::{AdminError, AdminErrorKind, StoreError};
+use sqlx::error::{DatabaseError, ErrorKind};
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
+use tokio::time::timeout;
 
-/// A numbered step of the database's schema.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Migration {
-    /// Its number.
-    pub version: i64,
-    /// What it is about.
-    pub name: String,
-    /// Whether this database has it.
-    pub applied: bool,
+/// How long a database may take to let a program in, to hand out a connection, and to answer a lookup.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits for the answer to a lookup, but not for ever: a connection may be dead without a sign of it.
+pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(PATIENCE, answer).await.map_err(|_| StoreError::new(Silent))?
 }
 
-/// Lists the steps that this program knows, and which of them are among the applied.
-pub(super) fn migrations(known: &Migrator, applied: &[i64]) -> Vec<Migration> {
-    let migration = |step: &migrate::Migration| Migration {
-        version: step.version,
-        name: step.description.to_string(),
-        applied: applied.contains(&step.version),
-    };
-    known.iter().map(migration).collect()
-}
-
-/// Refuses a database that lacks a step of the schema.
-pub(super) fn require_applied(migrations: &[Migration]) -> Result<(), NotMigrated> {
-    migrations.iter().find(|step| !step.applied).map_or(Ok(()), |step| Err(NotMigrated(step.version)))
-}
-
-/// The database lacks a step of the schema.
+/// The database did not answer in time.
 #[derive(Debug)]
-pub(super) struct NotMigrated(i64);
+pub(super) struct Silent;
 
-impl fmt::Display for NotMigrated {
+impl fmt::Display for Silent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the database lacks migration {}: run `countersign migrate`", self.0)
+        write!(f, "the database does not answer within {} s", PATIENCE.as_secs())
     }
 }
 
-impl Error for NotMigrated {}
+impl Error for Silent {}
 
 /// What a failed insertion or removal means for `what`.
 pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
@@ -58,8 +38,17 @@ pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
         Some(ErrorKind::UniqueViolation) => AdminError::new(AdminErrorKind::Exists, what),
         Some(ErrorKind::ForeignKeyViolation) => AdminError::new(AdminErrorKind::NotFound, what),
         Some(ErrorKind::CheckViolation) => AdminError::invalid(what, error),
+        // Class 22 of SQL, "data exception": text that the database cannot hold.
+        _ if code(&error).is_some_and(|code| code.len() == 5 && code.starts_with("22")) => {
+            AdminError::invalid(what, error)
+        }
         _ => AdminError::unavailable(error),
     }
+}
+
+/// The engine's own code of an error.
+pub(super) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(DatabaseError::code)
 }
 
 /// Implements [`KeyStore`](super::KeyStore) and [`KeyAdmin`](super::KeyAdmin) for a store that is `Clone` and has the
@@ -73,7 +62,7 @@ macro_rules! sql_key_store {
                 store::{
                     Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore,
                     Lookup, NewCredential, OrganizationSummary, Record, StoreError, fingerprint,
-                    sql::{refused, rows, statements},
+                    sql::{in_time, refused, rows, statements},
                 },
             };
 
@@ -208,16 +197,16 @@ macro_rules! sql_key_store {
                     // Text that cannot be a name is in no row, and need not reach the database.
                     match lookup {
                         Lookup::Key { scheme, key_id } => match KeyId::new(key_id) {
-                            Ok(key_id) => Found::Pending(Box::pin(
+                            Ok(key_id) => Found::Pending(Box::pin(in_time(
                                 self.clone().find_credential(scheme.to_owned(), key_id),
-                            )),
+                            ))),
                             Err(_) => Found::Ready(None),
                         },
                         Lookup::Installation { scheme, key_id, organization } => {
                             match (KeyId::new(key_id), Organization::new(organization)) {
-                                (Ok(app), Ok(organization)) => Found::Pending(Box::pin(
+                                (Ok(app), Ok(organization)) => Found::Pending(Box::pin(in_time(
                                     self.clone().find_installation(scheme.to_owned(), app, organization),
-                                )),
+                                ))),
                                 _ => Found::Ready(None),
                             }
                         }

@@ -56,12 +56,13 @@ pub(in crate::store) const INSERT_ACCOUNT: &str = "
 pub(in crate::store) const LIST_ACCOUNTS: &str = "
     SELECT id, organization, state FROM accounts ORDER BY id";
 
-/// Inserts nothing if the key id was ever given out.
+/// Inserts nothing if the key id was ever given out, also if somebody else is just giving it out.
 pub(in crate::store) const INSERT_CREDENTIAL: &str = "
     INSERT INTO credentials (scheme, key_id, algorithm, account, organization, public_key, not_before, expires_at,
                              demo, created_at)
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-    WHERE NOT EXISTS (SELECT 1 FROM credentials WHERE scheme = $1 AND key_id = $2)";
+    WHERE NOT EXISTS (SELECT 1 FROM credentials WHERE scheme = $1 AND key_id = $2)
+    ON CONFLICT DO NOTHING";
 
 pub(in crate::store) const INSERT_SECRET_VERSION: &str = "
     INSERT INTO secret_versions (scheme, key_id, number, keyring_id, sealed, fingerprint, created_at)
