@@ -2,7 +2,12 @@
 
 mod admin;
 mod keys;
-#[cfg(feature = "sqlite")]
+// The two schemas are one.
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+mod parity;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -81,7 +86,7 @@ macro_rules! store_contract {
 }
 
 /// The suite for stores in a database, over one of them.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 macro_rules! sql_contract {
     ($name:ident: $bench:ty) => {
         mod $name {
@@ -103,6 +108,10 @@ macro_rules! sql_contract {
 }
 
 store_contract!(memory: super::Memory);
+#[cfg(feature = "postgres")]
+store_contract!(postgres_store: super::postgres::PostgresTables);
+#[cfg(feature = "postgres")]
+sql_contract!(postgres_tables: super::postgres::PostgresTables);
 #[cfg(feature = "sqlite")]
 store_contract!(sqlite_store: super::sqlite::SqliteFile);
 #[cfg(feature = "sqlite")]

@@ -2,4 +2,6 @@
 
 pub(crate) mod guard;
 pub(crate) mod pieces;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod vectors;
