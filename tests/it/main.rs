@@ -10,6 +10,9 @@ mod cli;
 mod clients;
 // What a signature covers, and that the docs say so.
 mod covers;
+// What a killed run of these tests leaves behind: nothing.
+#[cfg(all(feature = "postgres", target_os = "linux"))]
+mod kills;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
 // What holds for every request of every scheme.
