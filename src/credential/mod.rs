@@ -107,7 +107,7 @@ impl Credential {
         }
     }
 
-    /// Whether the public key presented beside the key id is this credential's own, where there are both.
+    /// Whether the public key presented beside the key id, if the scheme has one, is this credential's own.
     #[must_use]
     pub fn goes_with(&self, public_key: Option<&str>) -> bool {
         public_key.is_none() || self.public_key.as_deref() == public_key

@@ -41,10 +41,10 @@
 //!
 //! # Security
 //!
-//! Not covered: method, authority, path, query, organization, headers. Verifiers therefore accept `POST` on `/api/1/json`
-//! and `/api/2/json` only, without a query; anything else is opted in route by route. The company that an operation names
-//! stands in the body and is the caller's word: compare it with the key's own. A request can be repeated while its time
-//! is within the tolerance. SHA-1 is the vendor's choice; the construction is not an
+//! Not covered: method, authority, path, query, organization, headers. Verifiers therefore accept `POST` on
+//! `/api/1/json` and `/api/2/json` only, without a query; anything else is opted in route by route. The company that an
+//! operation names stands in the body and is the caller's word: compare it with the key's own. A request can be
+//! repeated while its time is within the tolerance. SHA-1 is the vendor's choice; the construction is not an
 //! HMAC and has no delimiters, which is safe only because the time is all digits (a secret of digits only would undo
 //! that, and is refused at import). The signature stands in the path: keep it out of access logs.
 //!

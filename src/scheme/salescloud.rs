@@ -25,34 +25,47 @@
 //!
 //! # Example
 //!
+//! The sample of the vendor's documentation, whose public key and secret have 512 digits each:
+//!
 //! ```
-//! use countersign::{message::Message, scheme::{SalesCloud, Scheme}};
+//! use countersign::{scheme::SalesCloud, secret::Secret, sign::Signer};
 //! use http::Request;
 //!
-//! let salescloud = SalesCloud::default();
-//! let request = Request::post("/")
-//!     .header("host", "graph.salescloud.is")
-//!     .header("salescloud-application", "edadd893-9472-4324-a4db-b1707c563184")
-//!     .header("salescloud-application-public-key", "849015eb")
-//!     .header("salescloud-organization", "7b371391-1561-4cac-8f86-9b7bcba83db2")
-//!     .header("authorization", "App WPN0MXAsAxMxSJVPsUYnyAo6fuLdMRGv2A3975U4wbs=");
-//! let (head, ()) = request.body(())?.into_parts();
-//! let message = Message::new(&head, &head.uri)?;
-//! let presented = salescloud.read(&message)?.expect("the headers are there");
-//! let base = salescloud.signature_base(&message, &presented.parameters);
+//! # let public_key = concat!(
+//! #     "849015eb35e25eee9b36b36481b55ec3a4efc4c6351873f98d33601448b80139e4ca2ca2adc314df182edc1848dcef713b448f9",
+//! #     "82bcf8d8382813a5547e0a87b21e7119ef83349e176ac49a0a35be0197a1bb41e8660a33eaeeae3ffc6e61174b4462b833e18a1",
+//! #     "586a7a847deb1f2605a38cce7e1e29cce4295fbd2bfa37108abdc00399c2b4b8a7e4cbe5073530a6737550f5c497c1d09d0c4ed",
+//! #     "86b3fefbe2eb97381dcc645611ae47b2bdc8c481f1d99dd36b2cb0e56d24cf292f5ddaead29000fb806b7577272f6f1440b69cd",
+//! #     "4808094c1e042fa1753e8e563d1f8d1da46b6eb7346c179322f57a06134adf3bc508b815c3e6fc42b2bb82bf27836aa23432",
+//! # );
+//! # let secret = concat!(
+//! #     "dd14918184be8aacfcb44b939804f0d3efb09e35d7945f8bf91c71984f41db0646c69412d1795ae7da766d04153344b04d4dcb8",
+//! #     "eb28171c7d21b43ff5afd4aa6b8ee1d22d9c5bef82d82c540aebdc67f10f46275c2fc924a764f1849b4b2fd0640a9afc00174ef",
+//! #     "ca544d56c6ca02c048af802ba2f1992943f83f04cd0f177b8b867291700b236cab7e17defb92b51554d0d04368e637f02d3ccd2",
+//! #     "ebafb6ccc65b4809a3f6d38c8332f94a4008d01238e2818da89d5c978be85473f6f874bd3499b3fc1e2d4e992f81822ccb2ae4b",
+//! #     "50aa20f196ce4b5780df38badb749c6c6b85c2baeb2d7afeaaa13dfbe72d4bd86cc437bc8043beaf8d60bcdad8d26fafe7c0",
+//! # );
+//! let secret = Secret::new(secret)?;
+//! let signer = Signer::new(SalesCloud::default(), "edadd893-9472-4324-a4db-b1707c563184", &secret)
+//!     .with_public_key(public_key)
+//!     .with_organization("7b371391-1561-4cac-8f86-9b7bcba83db2");
+//! let body = "{ \"query\": { systemTimeInMillis } }";
+//! let mut request = Request::post("https://graph.salescloud.is/").body(body)?;
 //! assert_eq!(
-//!     base.display(b"{ a }"),
-//!     "edadd893-9472-4324-a4db-b1707c563184:849015eb:7b371391-1561-4cac-8f86-9b7bcba83db2:{ a }",
+//!     signer.signature_base(&request)?,
+//!     format!("edadd893-9472-4324-a4db-b1707c563184:{public_key}:7b371391-1561-4cac-8f86-9b7bcba83db2:{body}"),
 //! );
+//! signer.sign(&mut request)?;
+//! assert_eq!(request.headers()["authorization"], "App WPN0MXAsAxMxSJVPsUYnyAo6fuLdMRGv2A3975U4wbs=");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Security
 //!
-//! Not covered: method, authority, path, query, time, other headers. A request can be repeated for ever, and a signature is good
-//! wherever the verifier accepts it; verifiers therefore accept `POST /` without a query only, and other routes are
-//! opted in ([`with_route`](SalesCloud::with_route)). The parts are joined by colons without escaping: application and
-//! organization must be UUIDs and the public key letters and digits, so that no colon can be moved.
+//! Not covered: method, authority, path, query, time, other headers. A request can be repeated for ever, and a
+//! signature is good wherever the verifier accepts it; verifiers therefore accept `POST /` without a query only, and
+//! other routes are opted in ([`with_route`](SalesCloud::with_route)). The parts are joined by colons without escaping:
+//! application and organization must be UUIDs and the public key letters and digits, so that no colon can be moved.
 //!
 //! # Where the documentation is silent
 //!

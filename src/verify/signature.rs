@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Credential, KeyId, Organization, SecretVersion, Standing},
+    credential::{KeyId, Organization, SecretVersion, Standing},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
     scheme::{Parameters, Presented, Route, Scheme, Tenancy},

@@ -1,5 +1,5 @@
-//! What each scheme says its signature covers is true: a change to a covered field makes the signature wrong, a change to
-//! another leaves it right, to be stopped by the scheme's routes if at all. The docs say the same.
+//! What each scheme says its signature covers is true: a change to a covered field makes the signature wrong, a change
+//! to another leaves it right, to be stopped by the scheme's routes if at all. The docs say the same.
 
 use crate::support::guard::{Key, guard, outcome, send};
 use bytes::Bytes;

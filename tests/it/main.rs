@@ -3,7 +3,7 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
-// The `countersign` command, from words to exit code.
+// What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
 // Foreign clients, run as they are.
@@ -17,7 +17,6 @@ mod properties;
 // What README.md shows works.
 #[cfg(feature = "cli")]
 mod readme;
-mod spine;
 // What every key store does and refuses, run over each of them.
 mod store_contract;
 mod support;

@@ -1,5 +1,5 @@
-//! What thirteen HTTP clients make of 73 ways to type a URL: each request that arrived is signed as its client signs and
-//! sent through the real layer, which accepts it exactly where the request proves which resource was meant.
+//! What thirteen HTTP clients make of 73 ways to type a URL: each request that arrived is signed as its client signs
+//! and sent through the real layer, which accepts it exactly where the request proves which resource was meant.
 
 use crate::support::{
     guard::{Key, guard, send},

@@ -25,6 +25,33 @@
 //! `J` is `JSON.stringify` of a string. The URL is what the client typed, without its scheme; the body is the whole
 //! body as text, so that JSON is escaped a second time.
 //!
+//! # Example
+//!
+//! ```
+//! use countersign::{message::Message, scheme::{Ateliere, Scheme}};
+//! use http::Request;
+//!
+//! let ateliere = Ateliere::default();
+//! let request = Request::post("/graphql")
+//!     .header("host", "localhost:39443")
+//!     .header("x-organization-slug", "acme-studios")
+//!     .header("oz-key-id", "pk_test_5e1f")
+//!     .header("oz-signature", "0ae9ec28d4c7d37e4b8a1898dff32bd1656e7b654fddde23e67fc9499a14e1dd");
+//! let (head, ()) = request.body(())?.into_parts();
+//! let message = Message::new(&head, &head.uri)?;
+//! let presented = ateliere.read(&message)?.expect("the headers are there");
+//! let base = ateliere.signature_base(&message, &presented.parameters);
+//! assert_eq!(
+//!     base.display(br#"[{"query":"{ me { id } }","variables":null}]"#),
+//!     concat!(
+//!         r#"{"url":"localhost:39443/graphql","#,
+//!         r#""body":"[{\"query\":\"{ me { id } }\",\"variables\":null}]","#,
+//!         r#""organization_slug":"acme-studios"}"#,
+//!     ),
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Security
 //!
 //! Not covered: method, time, other headers. A request can be repeated for ever. Verifiers accept `POST` only; other

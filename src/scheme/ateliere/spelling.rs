@@ -199,8 +199,8 @@ fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
     Some(digit(*high)? << 4 | digit(*low)?)
 }
 
-/// The percent-encode sets of the URL standard (§1.3): of a path or, with the special schemes, a query. Left out are what
-/// would end the component, control characters that a parser drops, and `^`, which older clients do not encode.
+/// The percent-encode sets of the URL standard (§1.3): of a path or, with the special schemes, a query. Left out are
+/// what would end the component, control characters that a parser drops, and `^`, which older clients do not encode.
 const fn client_escapes(byte: u8, in_query: bool) -> bool {
     match byte {
         b'\t' | b'\n' | b'\r' => false,
@@ -242,8 +242,8 @@ mod tests {
             4 => "[a-z0-9_-]{1,8}(\\.[a-z0-9-]{1,4}){0,3}\\.?",
             1 => "[A-Za-z0-9._~%!$'*]{1,12}",
             1 => "(0x)?[0-9a-f]{0,4}(\\.(0x|0)?[0-9a-f]{0,3}){0,4}\\.?",
-            1 => any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
-            1 => any::<std::net::Ipv6Addr>().prop_map(|ip| format!("[{ip}]")),
+            1 => any::<Ipv4Addr>().prop_map(|ip| ip.to_string()),
+            1 => any::<Ipv6Addr>().prop_map(|ip| format!("[{ip}]")),
             1 => "\\[(0{0,2}[0-9a-fA-F]?:){1,7}(:|[0-9a-f]{0,4})(:ffff:1\\.2\\.3\\.4)?\\]",
             1 => Just("xn--bcher-kva.example".to_owned()),
         ]

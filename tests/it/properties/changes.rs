@@ -31,8 +31,8 @@ fn changed(text: &[u8], start: usize) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// Every request that differs by one byte: in one of these headers, in the target from `start` on, or in the body, which
-/// also gets longer and shorter.
+/// Every request that differs by one byte: in one of these headers, in the target from `start` on, or in the body,
+/// which also gets longer and shorter.
 fn changes(request: &Request<Vec<u8>>, headers: &[&'static str], start: usize) -> Vec<Request<Vec<u8>>> {
     let mut all = Vec::new();
     for &name in headers {
@@ -79,6 +79,8 @@ fn holds<S: Scheme + Default>(
                 Some(
                     VerifyErrorKind::BadSignature
                         | VerifyErrorKind::Malformed
+                        // A changed host may no longer be one.
+                        | VerifyErrorKind::MalformedMessage
                         | VerifyErrorKind::Missing
                         | VerifyErrorKind::UnknownKey
                 )

@@ -1,4 +1,5 @@
-//! What holds for every request, not only for the recorded ones. Seeds are fixed: a run tells the same today and tomorrow.
+//! What holds for every request, not only for the recorded ones. Seeds are fixed, so that a run tells the same today and
+//! tomorrow.
 
 mod arbitrary;
 mod changes;

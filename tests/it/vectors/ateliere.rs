@@ -139,6 +139,21 @@ async fn a_public_url_recovers_what_a_client_rewrote() {
     assert_eq!(answer.unwrap_err(), VerifyErrorKind::BadSignature);
 }
 
+#[tokio::test]
+async fn a_key_acts_for_its_own_organization_only() {
+    let recorded = read::<File>("ateliere-connect.json").wire_requests;
+    let (request, key) = (&recorded[0], recorded[0].signed.key());
+    for (organization, word) in [
+        (Some("acme-studios"), "ok"),
+        (Some("acme"), "wrong_organization"),
+        (Some("ACME-STUDIOS"), "wrong_organization"),
+        (None, "wrong_organization"),
+    ] {
+        let layer = guard(Ateliere::default(), Key { organization, ..key }, 0);
+        assert_eq!(outcome(&send(&layer, request.wire.request()).await), word, "{organization:?}");
+    }
+}
+
 async fn replay(request: &Recorded, scheme: Ateliere) -> Answer {
     send(&guard(scheme, request.signed.key(), 0), request.wire.request()).await
 }
