@@ -3,9 +3,19 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// Who the caller is, and that nobody else says so.
+#[cfg(feature = "axum")]
+mod identity;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
+// What a request may cost before it is verified: bytes, time, turns.
+mod limits;
+// Where the layer may stand, and what the inner service then sees.
+#[cfg(feature = "axum")]
+mod middleware;
 // What README.md shows works.
 #[cfg(feature = "cli")]
 mod readme;
 mod spine;
+// What several test files share.
+mod support;
