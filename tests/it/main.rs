@@ -10,15 +10,28 @@ mod cli;
 mod clients;
 // What a signature covers, and that the docs say so.
 mod covers;
+// Who the caller is, and that nobody else says so.
+#[cfg(feature = "axum")]
+mod identity;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
+// What a request may cost before it is verified: bytes, time, turns.
+mod limits;
+// Where the layer may stand, and what the inner service then sees.
+#[cfg(feature = "axum")]
+mod middleware;
 // What holds for every request of every scheme.
 mod properties;
 // What README.md shows works.
 #[cfg(feature = "cli")]
 mod readme;
+// The reference server, as an operator and the providers' clients meet it.
+#[cfg(feature = "cli")]
+mod reference_server;
 // What every key store does and refuses, run over each of them.
+#[cfg(feature = "sqlite")]
 mod store_contract;
+// What several of these share.
 mod support;
 // Which of the URLs that clients type a server can know again.
 mod url_arrivals;
