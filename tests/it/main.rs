@@ -3,6 +3,8 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// Several ways of signing on one route.
+mod any_of;
 // Who the caller is, and that nobody else says so.
 #[cfg(feature = "axum")]
 mod identity;
@@ -16,6 +18,10 @@ mod middleware;
 // What README.md shows works.
 #[cfg(feature = "cli")]
 mod readme;
+// What a caller that is refused gets to see.
+mod refusals;
+// That an upload held open does not outlive the key it was begun with.
+mod revocation_in_flight;
 mod spine;
 // What several test files share.
 mod support;
