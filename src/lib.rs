@@ -48,11 +48,17 @@
 //!
 //! A feature adds API and never changes behaviour.
 
+#![warn(unreachable_pub)]
+
 #[cfg(feature = "axum")]
 mod axum;
 pub mod clock;
 pub mod credential;
+#[cfg(feature = "_sql")]
+pub mod envelope;
 pub mod error;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 pub mod message;
 pub mod middleware;
 pub mod scheme;

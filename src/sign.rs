@@ -41,13 +41,20 @@ pub struct Signer {
 impl Signer {
     /// Makes a signer that takes the time from the system.
     pub fn new(scheme: impl Scheme, key_id: &str, secret: &Secret) -> Self {
+        let key = MacKey::new(scheme.algorithm(), secret);
+        Self::with_key(scheme, key_id, key)
+    }
+
+    /// Makes a signer from a secret that is keyed already, as a key store holds it. The key must be one of the scheme's
+    /// algorithm: a signature made with another is good nowhere.
+    pub fn with_key(scheme: impl Scheme, key_id: &str, key: MacKey) -> Self {
         Self {
-            key: MacKey::new(scheme.algorithm(), secret),
+            key,
             scheme: Box::new(scheme),
             key_id: key_id.to_owned(),
             public_key: None,
             organization: None,
-            clock: Box::new(SystemClock::default()),
+            clock: Box::new(SystemClock),
         }
     }
 

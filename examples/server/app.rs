@@ -15,12 +15,14 @@ use axum::{
 };
 use countersign::{
     SignatureVerifier, VerifyLayer,
+    clock::{Clock, SystemClock},
     error::ConfigError,
     middleware::{GraphQlErrors, OpsErrors, StripIdentityLayer},
     scheme::{Ateliere, Corezoid, SalesCloud},
-    store::KeyStore,
+    store::SqliteKeyStore,
     verify::{AnyOf, Verifier},
 };
+use sqlx::SqlitePool;
 use std::sync::Arc;
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::Span;
@@ -28,33 +30,44 @@ use tracing::Span;
 /// Path that names an organization; its segment must name the one that the request is verified for.
 const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 
-/// Builds the application over a key store and the two endpoints.
-pub fn app(
-    config: &Config,
-    keys: &Arc<impl KeyStore>,
-    graphql: GraphqlEndpoint,
-    ops: OpsEndpoint,
-) -> Result<Router, ConfigError> {
-    let guarded_graphql = graphql_routes(graphql)
-        .route_layer(VerifyLayer::new(graphql_verifier(config, keys)?)
-            .with_body_limit(config.body_limit)
-            .with_rejection(GraphQlErrors::default()));
-    let guarded_ops = ops_routes(ops).route_layer(VerifyLayer::new(ops_verifier(config, keys)?)
+/// Builds the application over a key store. Downloads are offered under `public_url`.
+pub fn app(config: &Config, keys: &SqliteKeyStore, public_url: &str) -> Result<Router, ConfigError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let graphql = GraphqlEndpoint::new(keys.pool().clone(), Arc::new(keys.clone()), Arc::clone(&clock));
+    let ops = OpsEndpoint::new(keys.pool().clone(), clock, public_url);
+    let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys)?)
         .with_body_limit(config.body_limit)
-        .with_rejection(OpsErrors::default()));
+        .with_rejection(GraphQlErrors::default());
+    let ops_guard = VerifyLayer::new(ops_verifier(config, keys)?)
+        .with_body_limit(config.body_limit)
+        .with_rejection(OpsErrors::default());
+    let pool = keys.pool().clone();
     let open = Router::new()
         .route("/", get(|| async { Html(include_str!("page.html")) }))
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(|| ready(pool)))
         .layer(StripIdentityLayer::new());
-    Ok(guarded_graphql
-        .merge(guarded_ops)
+    Ok(graphql_routes(graphql)
+        .route_layer(graphql_guard)
+        .merge(ops_routes(ops).route_layer(ops_guard))
         .merge(open)
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http().make_span_with(span)))
 }
 
+/// Ready means: keys can be asked for.
+async fn ready(pool: SqlitePool) -> (StatusCode, &'static str) {
+    match sqlx::query("SELECT 1").execute(&pool).await {
+        Ok(_) => (StatusCode::OK, "ready\n"),
+        Err(error) => {
+            tracing::error!(%error, "the database cannot be asked");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked\n")
+        }
+    }
+}
+
 /// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does.
-fn graphql_verifier(config: &Config, keys: &Arc<impl KeyStore>) -> Result<impl Verifier + use<>, ConfigError> {
+fn graphql_verifier(config: &Config, keys: &SqliteKeyStore) -> Result<impl Verifier + use<>, ConfigError> {
     let mut ateliere = Ateliere::default();
     for url in &config.public_urls {
         ateliere = ateliere.with_public_url(url)?;
@@ -65,13 +78,14 @@ fn graphql_verifier(config: &Config, keys: &Arc<impl KeyStore>) -> Result<impl V
     let salescloud = SalesCloud::default()
         .with_route(Method::POST, "/graphql")?
         .with_route(Method::POST, ORGANIZATION_PATH)?;
-    let ateliere = SignatureVerifier::new(ateliere, Arc::clone(keys)).with_organization_path(ORGANIZATION_PATH)?;
-    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, Arc::clone(keys))))
+    let ateliere =
+        SignatureVerifier::new(ateliere, keys.clone()).with_organization_path(ORGANIZATION_PATH)?;
+    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, keys.clone())))
 }
 
-fn ops_verifier(config: &Config, keys: &Arc<impl KeyStore>) -> Result<impl Verifier + use<>, ConfigError> {
+fn ops_verifier(config: &Config, keys: &SqliteKeyStore) -> Result<impl Verifier + use<>, ConfigError> {
     let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")?;
-    Ok(SignatureVerifier::new(corezoid, Arc::clone(keys)).with_tolerance(config.tolerance))
+    Ok(SignatureVerifier::new(corezoid, keys.clone()).with_tolerance(config.tolerance))
 }
 
 /// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.

@@ -45,6 +45,13 @@ fn tolerance(text: &str) -> Result<Tolerance, std::num::ParseIntError> {
 }
 
 impl Config {
+    /// A file in the database's folder.
+    pub fn beside_the_database(&self, name: &str) -> PathBuf {
+        let path = self.database_url.trim_start_matches("sqlite:").trim_start_matches("//");
+        let path = path.split('?').next().unwrap_or_default();
+        PathBuf::from(path).parent().map_or_else(PathBuf::new, PathBuf::from).join(name)
+    }
+
     /// Whether demonstration keys are made and accepted: only where no stranger can reach them.
     pub fn demo(&self) -> bool {
         !self.no_demo && self.listen.ip().is_loopback() && self.database_url.starts_with("sqlite:")

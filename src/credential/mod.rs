@@ -107,13 +107,10 @@ impl Credential {
         }
     }
 
-    /// Whether the public key presented beside the key id is this credential's own, where there are both.
+    /// Whether the public key presented beside the key id, if the scheme has one, is this credential's own.
     #[must_use]
     pub fn goes_with(&self, public_key: Option<&str>) -> bool {
-        match (self.public_key.as_deref(), public_key) {
-            (Some(own), Some(presented)) => own == presented,
-            _ => true,
-        }
+        public_key.is_none() || self.public_key.as_deref() == public_key
     }
 
     /// Whether the credential is in force at `now`; what an operator said comes before the calendar.

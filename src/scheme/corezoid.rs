@@ -41,9 +41,10 @@
 //!
 //! # Security
 //!
-//! Not covered: method, path, query, headers and the company named inside the operations. Verifiers therefore accept
-//! `POST` on `/api/1/json` and `/api/2/json` only, without a query; anything else is opted in route by route. A request
-//! can be repeated while its time is within the tolerance. SHA-1 is the vendor's choice; the construction is not an
+//! Not covered: method, authority, path, query, organization, headers. Verifiers therefore accept `POST` on
+//! `/api/1/json` and `/api/2/json` only, without a query; anything else is opted in route by route. The company that an
+//! operation names stands in the body and is the caller's word: compare it with the key's own. A request can be
+//! repeated while its time is within the tolerance. SHA-1 is the vendor's choice; the construction is not an
 //! HMAC and has no delimiters, which is safe only because the time is all digits (a secret of digits only would undo
 //! that, and is refused at import). The signature stands in the path: keep it out of access logs.
 //!
@@ -185,6 +186,9 @@ impl Scheme for Corezoid {
     ) -> Result<(), SignError> {
         let Some(signature) = signature else { return Ok(()) };
         let time = parameters.time.as_ref().ok_or(SignError::new("no time was chosen"))?;
+        if parameters.key_id.is_empty() || parameters.key_id.contains(['/', '?', '#']) {
+            return Err(SignError::new("the login is not one segment of a path"));
+        }
         let path = head.uri.path().trim_end_matches('/');
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let target = format!("{path}/{}/{}/{}{query}", parameters.key_id, time.text, signature.to_hex());
@@ -194,5 +198,127 @@ impl Scheme for Corezoid {
         head.uri = Uri::from_parts(uri)
             .map_err(|error| SignError::with_source("the request has no usable URI", error))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheme::testing::{MALFORMED, Seen, head, read};
+
+    const SHA1: &str = "c28013c2a2ffe0bd17a7ec3ab7b2f8aa8b5ccf04";
+
+    #[test]
+    fn the_path_has_the_scheme_s_shape_or_is_not_its_own() {
+        let (upper, long) = (SHA1.to_uppercase(), format!("{SHA1}00"));
+        let signed = |signature: &str| format!("/api/2/json/13000/1700000000/{signature}");
+        let table = [
+            ("POST", signed(SHA1), Seen::Presented),
+            ("POST", signed(&upper), Seen::Presented),
+            ("POST", signed(&upper.replacen('C', "c", 1)), Seen::Presented),
+            ("POST", signed(SHA1) + "?", Seen::Presented),
+            ("POST", format!("/api/1/json/13000/1700000000/{SHA1}"), Seen::Presented),
+            ("POST", format!("/api/1/json/a%2Fb/1700000000/{SHA1}"), Seen::Presented),
+            ("POST", signed(SHA1) + "?hash=1", Seen::Closed),
+            ("GET", signed(SHA1), Seen::Closed),
+            ("HEAD", signed(SHA1), Seen::Closed),
+            ("POST", signed(&SHA1[..39]), MALFORMED),
+            ("POST", signed(&SHA1[..38]), MALFORMED),
+            ("POST", signed(&long), MALFORMED),
+            ("POST", signed(&SHA1.replace('c', "g")), MALFORMED),
+            ("POST", signed(&SHA1.replacen("c2", "0x", 1)), MALFORMED),
+            ("POST", signed("woATwqL/4L0Xp+w6t7L4qotczwQ="), Seen::Nothing),
+            ("POST", signed(SHA1) + "/", Seen::Nothing),
+            ("POST", signed(SHA1) + "/1", Seen::Nothing),
+            ("POST", signed(""), Seen::Nothing),
+            ("POST", "/".to_owned() + &signed(SHA1), Seen::Nothing),
+            ("POST", "/api/2/json".to_owned(), Seen::Nothing),
+            ("POST", format!("/api/2/json/1700000000/{SHA1}"), Seen::Nothing),
+            ("POST", format!("/api/2/json//1700000000/{SHA1}"), Seen::Nothing),
+            ("POST", format!("/api/2/json/13000//{SHA1}"), Seen::Nothing),
+            ("POST", format!("/api/2//json/13000/1700000000/{SHA1}"), Seen::Nothing),
+            ("POST", format!("/api/2/json/13000%2F1700000000/{SHA1}"), Seen::Nothing),
+            ("POST", format!("/api/2%2Fjson/13000/1700000000/{SHA1}"), Seen::Nothing),
+            ("POST", format!("/api/3/json/13000/1700000000/{SHA1}"), Seen::Nothing),
+            ("POST", format!("/api/2/xml/13000/1700000000/{SHA1}"), Seen::Nothing),
+            ("POST", format!("/API/2/json/13000/1700000000/{SHA1}"), Seen::Nothing),
+        ];
+        for (method, target, expected) in table {
+            assert_eq!(
+                read(&Corezoid::default(), &head(method, &target, &[])).0,
+                expected,
+                "{method} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_is_digits_and_signed_as_it_is_written() {
+        let (whole, lenient) = (Corezoid::default(), Corezoid::default().with_lenient_time());
+        // Seconds as they are read, by default and with a fraction allowed.
+        let table = [
+            ("1700000000", Some(1_700_000_000), Some(1_700_000_000)),
+            ("0", Some(0), Some(0)),
+            ("0001700000000", Some(1_700_000_000), Some(1_700_000_000)),
+            ("1700000000000", Some(1_700_000_000_000), Some(1_700_000_000_000)),
+            ("9223372036854775807", Some(9_223_372_036_854_775_807), Some(9_223_372_036_854_775_807)),
+            ("1795290492.6720548", None, Some(1_795_290_492)),
+            ("9999999999999999999", None, None),
+            ("10000000000000000000", None, None),
+            ("00000000001700000000", None, None),
+            ("1.00000000000000000000", None, None),
+            ("-1", None, None),
+            ("+1", None, None),
+            ("1e9", None, None),
+            ("%201", None, None),
+            ("1%20", None, None),
+            ("0x10", None, None),
+            ("1_000", None, None),
+            ("1,5", None, None),
+            ("1.", None, None),
+            (".5", None, None),
+            ("1.2.3", None, None),
+            ("1.-5", None, None),
+            ("1.5e3", None, None),
+            ("NaN", None, None),
+            ("٣", None, None),
+            ("%D9%A3", None, None),
+        ];
+        for (text, by_default, with_fraction) in table {
+            let head = head("POST", &format!("/api/2/json/13000/{text}/{SHA1}"), &[]);
+            for (scheme, expected) in [(&whole, by_default), (&lenient, with_fraction)] {
+                let (seen, presented) = read(scheme, &head);
+                assert_eq!(seen, if expected.is_some() { Seen::Presented } else { MALFORMED }, "{text}");
+                let Some(presented) = presented else { continue };
+                let time = presented.parameters.time.clone().unwrap();
+                assert_eq!(time.at.duration_since(UNIX_EPOCH).ok().map(|age| age.as_secs()), expected);
+                let message = Message::outgoing(&head);
+                let base = scheme.signature_base(&message, &presented.parameters);
+                assert_eq!(base.display(b"{}"), format!("{text}{{SECRET}}{{}}{{SECRET}}"));
+            }
+        }
+    }
+
+    #[test]
+    fn credentials_are_appended_to_the_path() {
+        let signature = Signature::from_hex(Algorithm::SandwichSha1, SHA1, Case::Lower).unwrap();
+        let attached = |target: &str, login: &str| {
+            let mut head = head("POST", target, &[]);
+            let time = Some(SignedTime::new("17", UNIX_EPOCH));
+            let parameters = Parameters { time, ..Parameters::new(login) };
+            Corezoid::default().attach(&mut head, &parameters, Some(&signature)).ok()?;
+            Some(head.uri.to_string())
+        };
+        let table = [
+            ("/api/2/json", Some(format!("/api/2/json/13000/17/{SHA1}"))),
+            ("/api/2/json/", Some(format!("/api/2/json/13000/17/{SHA1}"))),
+            ("https://a.test/x?y=1", Some(format!("https://a.test/x/13000/17/{SHA1}?y=1"))),
+        ];
+        for (target, expected) in table {
+            assert_eq!(attached(target, "13000"), expected);
+        }
+        for login in ["", "a/b", "a?b", "a#b", "a b", "a\n"] {
+            assert_eq!(attached("/api/2/json", login), None, "{login:?}");
+        }
     }
 }

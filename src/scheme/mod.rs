@@ -6,9 +6,9 @@
 //!
 //! | scheme | signed | not signed | freshness |
 //! |---|---|---|---|
-//! | [`Ateliere`] | authority, path, query, body, organization | method | none |
-//! | [`Corezoid`] | body, time | method, path, query, organization | ±300 s by default |
-//! | [`SalesCloud`] | body, organization | method, path, query | none |
+//! | [`Ateliere`] | authority, path, query, body, organization | method, time | none |
+//! | [`Corezoid`] | body, time | method, authority, path, query, organization | ±300 s by default |
+//! | [`SalesCloud`] | body, organization | method, authority, path, query, time | none |
 //!
 //! What a scheme does not sign is closed: a verifier accepts it on the scheme's own [`Routes`] only.
 
@@ -16,6 +16,8 @@ mod ateliere;
 mod corezoid;
 mod routes;
 mod salescloud;
+#[cfg(test)]
+mod testing;
 
 pub use self::{
     ateliere::Ateliere,

@@ -1,5 +1,8 @@
 //! Managing credentials: what an operator does, and the rules that hold whoever asks.
 
+#[cfg(doc)]
+use super::SecretRefused;
+use super::import;
 use crate::{
     credential::{CredentialState, KeyId, Organization, Principal},
     secret::Secret,
@@ -73,7 +76,8 @@ pub trait KeyAdmin: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AdminErrorKind::Exists`] if the scheme has, or ever had, a key of this id; [`AdminErrorKind::NotFound`] for
-    /// the account or organization.
+    /// the account or organization; [`AdminErrorKind::Invalid`] if the secret, or anything else about it, breaks a
+    /// rule: the [`source`](Error::source) says which, for a secret as [`SecretRefused`].
     async fn create_credential(&self, credential: &NewCredential) -> Result<(), AdminError>;
 
     /// Every credential, in the order of scheme and key id.
@@ -115,6 +119,9 @@ pub struct NewCredential {
     pub demo: bool,
     /// The secret.
     pub secret: Secret,
+    /// Whether a secret of fewer than 16 bytes may be stored; [`check_secret`](super::check_secret) says what that
+    /// costs.
+    pub allow_weak: bool,
 }
 
 impl NewCredential {
@@ -138,7 +145,22 @@ impl NewCredential {
             expires_at: None,
             demo: false,
             secret,
+            allow_weak: false,
         }
+    }
+
+    /// Checks what a store checks before it takes the credential in.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminErrorKind::Invalid`] if the secret is refused, or the credential would end before it begins.
+    pub fn check(&self) -> Result<(), AdminError> {
+        import::check_secret(self.algorithm, &self.secret, self.allow_weak)
+            .map_err(|refused| AdminError::invalid("this secret", refused))?;
+        if self.not_before.zip(self.expires_at).is_some_and(|(start, end)| end <= start) {
+            return Err(AdminError::new(AdminErrorKind::Invalid, "an end before the beginning"));
+        }
+        Ok(())
     }
 }
 
@@ -202,10 +224,9 @@ pub struct CredentialSummary {
 pub struct SecretSummary {
     /// Counts from 1 in the order of rotation.
     pub number: i64,
-    /// The first 8 hexadecimal digits of SHA-256 over a domain tag, scheme, key id and the secret: tells two secrets
-    /// apart without telling either.
+    /// Its [`fingerprint`](super::fingerprint); empty if the store never saw the secret itself.
     pub fingerprint: String,
-    /// The keyring key that seals it.
+    /// The keyring key that seals it; empty in a store that seals nothing.
     pub keyring_id: String,
     /// When it was stored.
     pub created_at: SystemTime,
@@ -240,6 +261,11 @@ impl AdminError {
     #[must_use]
     pub const fn new(kind: AdminErrorKind, what: &'static str) -> Self {
         Self { kind, what, source: None }
+    }
+
+    /// It breaks a rule, with the cause.
+    pub fn invalid(what: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: AdminErrorKind::Invalid, what, source: Some(cause.into()) }
     }
 
     /// The store cannot be asked, with the cause.

@@ -1,14 +1,25 @@
 //! Credentials in memory: for tests, examples and programs with a handful of fixed keys.
 
-use super::{Found, KeyStore, Lookup, Record};
-use crate::credential::{Credential, Installation, KeyId, Organization};
+use super::{
+    Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore, Lookup, NewCredential,
+    OrganizationSummary, Record, SecretSummary, import,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    credential::{Credential, Installation, KeyId, Organization, Principal, SecretVersion},
+    signature::MacKey,
+};
+use async_trait::async_trait;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{PoisonError, RwLock},
+    time::SystemTime,
 };
 
 /// A key store in memory.
+///
+/// [`insert`](Self::insert) takes a credential as it is. [`KeyAdmin`] obeys the rules that hold for every store.
 ///
 /// ```
 /// use countersign::{
@@ -28,74 +39,280 @@ use std::{
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Default)]
-pub struct MemoryKeyStore(RwLock<Tables>);
+pub struct MemoryKeyStore {
+    tables: RwLock<Tables>,
+    clock: Box<dyn Clock>,
+}
 
 #[derive(Default)]
 struct Tables {
-    /// By scheme, then by key id: a lookup borrows the names and allocates nothing.
-    credentials: HashMap<String, HashMap<String, Credential>>,
-    /// By scheme, then by key id, then by organization.
-    installations: HashMap<String, HashMap<String, HashMap<String, Installation>>>,
+    organizations: BTreeMap<String, OrganizationSummary>,
+    accounts: BTreeMap<String, Account>,
+    /// By scheme, then by key id: a lookup borrows both and allocates nothing.
+    credentials: HashMap<String, HashMap<String, Entry>>,
+}
+
+struct Entry {
+    credential: Credential,
+    fingerprint: String,
+    created_at: SystemTime,
+    demo: bool,
 }
 
 impl MemoryKeyStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_clock(SystemClock)
+    }
+
+    /// An empty store that notes the times of `clock`.
+    #[must_use]
+    pub fn with_clock(clock: impl Clock) -> Self {
+        Self { tables: RwLock::default(), clock: Box::new(clock) }
     }
 
     /// Stores a credential under a scheme and key id, in place of the one that is there.
     pub fn insert(&self, scheme: &str, key_id: &str, credential: Credential) {
+        let entry =
+            Entry { credential, fingerprint: String::new(), created_at: self.clock.now(), demo: false };
         self.write(|tables| {
-            let scheme = tables.credentials.entry(scheme.to_owned()).or_default();
-            scheme.insert(key_id.to_owned(), credential);
+            tables.credentials.entry(scheme.to_owned()).or_default().insert(key_id.to_owned(), entry);
         });
     }
 
-    /// Installs an app in an organization.
+    /// Installs an app in an organization, whether or not the store knows either of them.
     pub fn install(&self, scheme: &str, app: &KeyId, organization: &Organization) {
         self.write(|tables| {
-            let scheme = tables.installations.entry(scheme.to_owned()).or_default();
-            let app = scheme.entry(app.to_string()).or_default();
-            app.insert(organization.to_string(), Installation::new(organization.clone()));
+            let place = tables.organizations.entry(organization.as_str().to_owned());
+            let found = place.or_insert_with(|| OrganizationSummary::new(organization.clone(), None));
+            found.install(scheme, app);
         });
     }
 
     /// Removes an app from an organization.
     pub fn uninstall(&self, scheme: &str, app: &KeyId, organization: &Organization) {
         self.write(|tables| {
-            let scheme = tables.installations.get_mut(scheme);
-            if let Some(app) = scheme.and_then(|scheme| scheme.get_mut(app.as_str())) {
-                app.remove(organization.as_str());
+            if let Some(found) = tables.organizations.get_mut(organization.as_str()) {
+                found.apps.retain(|(of, installed)| of != scheme || installed != app);
             }
         });
     }
 
-    fn write(&self, change: impl FnOnce(&mut Tables)) {
-        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
+    fn read<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
+        look(&self.tables.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Tables) -> T) -> T {
+        change(&mut self.tables.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl KeyStore for MemoryKeyStore {
-    fn find(&self, lookup: Lookup<'_>) -> Found {
-        let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Found::Ready(match lookup {
-            Lookup::Key { scheme, key_id } => {
-                let scheme = tables.credentials.get(scheme);
-                scheme.and_then(|scheme| scheme.get(key_id)).cloned().map(Record::Credential)
-            }
-            Lookup::Installation { scheme, key_id, organization } => {
-                let app = tables.installations.get(scheme).and_then(|scheme| scheme.get(key_id));
-                app.and_then(|app| app.get(organization)).cloned().map(Record::Installation)
-            }
-        })
+impl Default for MemoryKeyStore {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl fmt::Debug for MemoryKeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MemoryKeyStore(..)")
+    }
+}
+
+impl KeyStore for MemoryKeyStore {
+    fn find(&self, lookup: Lookup<'_>) -> Found {
+        Found::Ready(self.read(|tables| match lookup {
+            Lookup::Key { scheme, key_id } => {
+                tables.entry(scheme, key_id).map(|entry| Record::Credential(entry.credential.clone()))
+            }
+            Lookup::Installation { scheme, key_id, organization } => {
+                let found = tables.organizations.get(organization);
+                found
+                    .filter(|found| found.apps.iter().any(|(of, app)| of == scheme && *app == *key_id))
+                    .map(|found| Record::Installation(Installation::new(found.organization.clone())))
+            }
+        }))
+    }
+}
+
+#[async_trait]
+impl KeyAdmin for MemoryKeyStore {
+    async fn create_organization(
+        &self,
+        organization: &Organization,
+        name: Option<&str>,
+    ) -> Result<(), AdminError> {
+        self.write(|tables| {
+            if tables.organizations.contains_key(organization.as_str()) {
+                return Err(AdminError::new(AdminErrorKind::Exists, "organization"));
+            }
+            let summary = OrganizationSummary::new(organization.clone(), name);
+            tables.organizations.insert(organization.as_str().to_owned(), summary);
+            Ok(())
+        })
+    }
+
+    async fn organizations(&self) -> Result<Vec<OrganizationSummary>, AdminError> {
+        Ok(self.read(|tables| tables.organizations.values().cloned().collect()))
+    }
+
+    async fn install(
+        &self,
+        scheme: &str,
+        app: &KeyId,
+        organization: &Organization,
+    ) -> Result<(), AdminError> {
+        self.write(|tables| {
+            tables.require(Some(organization))?;
+            if tables.entry(scheme, app.as_str()).is_none() {
+                return Err(AdminError::new(AdminErrorKind::NotFound, "app"));
+            }
+            if let Some(found) = tables.organizations.get_mut(organization.as_str()) {
+                found.install(scheme, app);
+            }
+            Ok(())
+        })
+    }
+
+    async fn uninstall(
+        &self,
+        scheme: &str,
+        app: &KeyId,
+        organization: &Organization,
+    ) -> Result<(), AdminError> {
+        self.write(|tables| {
+            let apps = tables.organizations.get_mut(organization.as_str()).map(|found| &mut found.apps);
+            let place = apps.and_then(|apps| {
+                let at = apps.iter().position(|(of, installed)| of == scheme && installed == app)?;
+                Some(apps.remove(at))
+            });
+            place.map(drop).ok_or(AdminError::new(AdminErrorKind::NotFound, "installation"))
+        })
+    }
+
+    async fn create_account(
+        &self,
+        account: &Principal,
+        organization: Option<&Organization>,
+    ) -> Result<(), AdminError> {
+        self.write(|tables| {
+            tables.require(organization)?;
+            if tables.accounts.contains_key(account.as_str()) {
+                return Err(AdminError::new(AdminErrorKind::Exists, "account"));
+            }
+            let row =
+                Account { account: account.clone(), organization: organization.cloned(), disabled: false };
+            tables.accounts.insert(account.as_str().to_owned(), row);
+            Ok(())
+        })
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, AdminError> {
+        Ok(self.read(|tables| tables.accounts.values().cloned().collect()))
+    }
+
+    async fn create_credential(&self, new: &NewCredential) -> Result<(), AdminError> {
+        new.check()?;
+        let entry = Entry::new(new, self.clock.now());
+        self.write(|tables| {
+            tables.require(new.organization.as_ref())?;
+            if tables.entry(&new.scheme, new.key_id.as_str()).is_some() {
+                return Err(AdminError::new(AdminErrorKind::Exists, "key id"));
+            }
+            if !tables.accounts.contains_key(new.principal.as_str()) {
+                return Err(AdminError::new(AdminErrorKind::NotFound, "account"));
+            }
+            let keys = tables.credentials.entry(new.scheme.clone()).or_default();
+            keys.insert(new.key_id.as_str().to_owned(), entry);
+            Ok(())
+        })
+    }
+
+    async fn credentials(&self) -> Result<Vec<CredentialSummary>, AdminError> {
+        let mut found = self.read(|tables| {
+            let summaries = |(scheme, keys): (&String, &HashMap<String, Entry>)| {
+                keys.iter().filter_map(|(key_id, entry)| entry.summary(scheme, key_id)).collect::<Vec<_>>()
+            };
+            tables.credentials.iter().flat_map(summaries).collect::<Vec<_>>()
+        });
+        found.sort_by(|a, b| (&a.scheme, a.key_id.as_str()).cmp(&(&b.scheme, b.key_id.as_str())));
+        Ok(found)
+    }
+
+    async fn credential(&self, scheme: &str, key_id: &KeyId) -> Result<CredentialSummary, AdminError> {
+        let found = self.read(|tables| {
+            tables.entry(scheme, key_id.as_str()).and_then(|entry| entry.summary(scheme, key_id.as_str()))
+        });
+        found.ok_or(AdminError::new(AdminErrorKind::NotFound, "key"))
+    }
+}
+
+impl Tables {
+    fn entry(&self, scheme: &str, key_id: &str) -> Option<&Entry> {
+        self.credentials.get(scheme)?.get(key_id)
+    }
+
+    fn require(&self, organization: Option<&Organization>) -> Result<(), AdminError> {
+        match organization {
+            Some(name) if !self.organizations.contains_key(name.as_str()) => {
+                Err(AdminError::new(AdminErrorKind::NotFound, "organization"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Entry {
+    fn new(new: &NewCredential, created_at: SystemTime) -> Self {
+        let version = SecretVersion::new(1, MacKey::new(new.algorithm, &new.secret));
+        let mut credential = Credential::new(new.principal.clone(), [version]);
+        credential.organization.clone_from(&new.organization);
+        credential.public_key = new.public_key.as_deref().map(Into::into);
+        credential.not_before = new.not_before;
+        credential.expires_at = new.expires_at;
+        let fingerprint = import::fingerprint(&new.scheme, &new.key_id, &new.secret);
+        Self { credential, fingerprint, created_at, demo: new.demo }
+    }
+
+    /// The entry for a list; `None` under a key id that no request can present.
+    fn summary(&self, scheme: &str, key_id: &str) -> Option<CredentialSummary> {
+        let Self { credential, fingerprint, created_at, demo } = self;
+        let secret = |version: &SecretVersion| SecretSummary {
+            number: version.number,
+            fingerprint: fingerprint.clone(),
+            keyring_id: String::new(),
+            created_at: *created_at,
+            retires_at: version.retires_at,
+        };
+        Some(CredentialSummary {
+            scheme: scheme.to_owned(),
+            key_id: KeyId::new(key_id).ok()?,
+            principal: credential.principal.clone(),
+            organization: credential.organization.clone(),
+            public_key: credential.public_key.as_deref().map(str::to_owned),
+            state: credential.state,
+            not_before: credential.not_before,
+            expires_at: credential.expires_at,
+            created_at: *created_at,
+            demo: *demo,
+            secrets: credential.secrets.iter().map(secret).collect(),
+        })
+    }
+}
+
+impl OrganizationSummary {
+    fn new(organization: Organization, name: Option<&str>) -> Self {
+        Self { organization, name: name.map(str::to_owned), disabled: false, apps: Vec::new() }
+    }
+
+    /// Adds an app at its place in the order of scheme and key id.
+    fn install(&mut self, scheme: &str, app: &KeyId) {
+        let order = |(of, installed): &(String, KeyId)| {
+            (of.as_str(), installed.as_str()).cmp(&(scheme, app.as_str()))
+        };
+        if let Err(place) = self.apps.binary_search_by(order) {
+            self.apps.insert(place, (scheme.to_owned(), app.clone()));
+        }
     }
 }

@@ -4,17 +4,23 @@
 //! once if it can. [`KeyAdmin`] is what an operator needs, and the same contract tests run over every store.
 
 mod admin;
+mod import;
 mod memory;
+#[cfg(feature = "_sql")]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "_sql")]
+pub use self::sql::Migration;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::SqliteKeyStore;
+pub use self::sqlite::{SqliteDatabase, SqliteKeyStore};
 pub use self::{
     admin::{
         Account, AdminError, AdminErrorKind, CredentialSummary, KeyAdmin, NewCredential, OrganizationSummary,
         SecretSummary,
     },
+    import::{SecretRefused, check_secret, fingerprint},
     memory::MemoryKeyStore,
 };
 

@@ -44,12 +44,12 @@ impl SignatureVerifier {
     /// Makes a verifier with the system's clock and a tolerance of 300 s.
     pub fn new(scheme: impl Scheme, keys: impl KeyStore) -> Self {
         let mut random = [0; 32];
-        SystemClock::default().fill(&mut random);
+        SystemClock.fill(&mut random);
         let dummy = MacKey::new(scheme.algorithm(), &Secret::from_random(random));
         Self {
             scheme: Box::new(scheme),
             keys: Arc::new(keys),
-            clock: Arc::new(SystemClock::default()),
+            clock: Arc::new(SystemClock),
             tolerance: Tolerance::default(),
             organization_paths: Vec::new(),
             dummy,

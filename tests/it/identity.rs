@@ -224,7 +224,7 @@ async fn an_organization_in_the_path_is_the_verified_one() {
 async fn a_public_key_is_the_one_stored_beside_the_key_id() {
     for (stored, expected) in [
         (Some("849015eb6c1d"), None),
-        (None, None),
+        (None, Some(VerifyErrorKind::UnknownKey)),
         (Some("849015eb6c1e"), Some(VerifyErrorKind::UnknownKey)),
     ] {
         let keys = keys();

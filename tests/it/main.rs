@@ -5,6 +5,13 @@
 
 // Several ways of signing on one route.
 mod any_of;
+// What the command line prints, and how it ends.
+#[cfg(feature = "cli")]
+mod cli;
+// Foreign clients, run as they are.
+mod clients;
+// What a signature covers, and that the docs say so.
+mod covers;
 // Who the caller is, and that nobody else says so.
 #[cfg(feature = "axum")]
 mod identity;
@@ -12,9 +19,11 @@ mod identity;
 mod layering;
 // What a request may cost before it is verified: bytes, time, turns.
 mod limits;
-// Where the layer may stand, and what the inner service then sees.
+// Where the layer may stand, and what the inner service then reads.
 #[cfg(feature = "axum")]
 mod middleware;
+// What holds for every request of every scheme.
+mod properties;
 // What README.md shows works.
 #[cfg(feature = "cli")]
 mod readme;
@@ -22,6 +31,10 @@ mod readme;
 mod refusals;
 // That an upload held open does not outlive the key it was begun with.
 mod revocation_in_flight;
-mod spine;
-// What several test files share.
+// What every key store does and refuses, run over each of them.
+mod store_contract;
 mod support;
+// Which of the URLs that clients type a server can know again.
+mod url_arrivals;
+// The providers' own signatures and recorded requests.
+mod vectors;

@@ -37,8 +37,18 @@ fn refuse_with(layer: VerifyLayer, shape: &str) -> VerifyLayer {
     }
 }
 
-/// One request for each kind of refusal that a request can bring about, and the status, code and sentence for it.
-fn refusals() -> Vec<(Kind, u16, &'static str, &'static str, VerifyLayer, Request<Script>)> {
+/// A request that is refused: by what, how, and in which words.
+struct Refused {
+    layer: VerifyLayer,
+    request: Request<Script>,
+    kind: Kind,
+    status: u16,
+    code: &'static str,
+    message: &'static str,
+}
+
+/// One of each kind that a request can bring about.
+fn refusals() -> Vec<Refused> {
     const UNAUTHORIZED: (u16, &str, &str) = (401, "unauthorized", "The request could not be verified.");
     const SKEW: (u16, &str, &str) =
         (401, "clock_skew", "The signed time is too far from the server's; compare it with the Date header.");
@@ -48,7 +58,7 @@ fn refusals() -> Vec<(Kind, u16, &'static str, &'static str, VerifyLayer, Reques
     let at = |now| VerifyLayer::new(CLIENT.verifier(keys()).with_clock(ManualClock::at(now)));
     let mut refusals = Vec::new();
     let mut add = |kind, (status, code, message), layer, request| {
-        refusals.push((kind, status, code, message, layer, request));
+        refusals.push(Refused { layer, request, kind, status, code, message });
     };
     for (kind, layer) in strangers() {
         add(kind, UNAUTHORIZED, layer, signed());
@@ -123,7 +133,7 @@ fn strangers() -> Vec<(Kind, VerifyLayer)> {
 #[tokio::test(start_paused = true)]
 async fn each_kind_has_its_status_and_words_in_every_shape() {
     for shape in ["problem", "graphql", "ops", "message"] {
-        for (kind, status, code, message, layer, request) in refusals() {
+        for Refused { layer, request, kind, status, code, message } in refusals() {
             let app = echo(&refuse_with(layer, shape));
             let answer = Answer::read(app.oneshot(request).await.unwrap()).await;
             assert_eq!(answer.kind, Some(kind), "{shape}");
@@ -226,7 +236,7 @@ async fn an_unknown_key_asks_as_much_as_a_wrong_signature() {
             for steps in [vec![], vec![Step::Later]] {
                 let (store, count) = counted(keys());
                 let request = provider
-                    .signed_with(&key_id, secret, "{}")
+                    .signed_with(key_id, secret, "{}")
                     .map(|body| Script::new(steps.into_iter().chain([Step::Data(body)])));
                 let app = echo(&VerifyLayer::new(provider.verifier(store)));
                 let answer = Answer::read(app.oneshot(request).await.unwrap()).await;

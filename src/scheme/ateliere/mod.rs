@@ -25,9 +25,36 @@
 //! `J` is `JSON.stringify` of a string. The URL is what the client typed, without its scheme; the body is the whole
 //! body as text, so that JSON is escaped a second time.
 //!
+//! # Example
+//!
+//! ```
+//! use countersign::{message::Message, scheme::{Ateliere, Scheme}};
+//! use http::Request;
+//!
+//! let ateliere = Ateliere::default();
+//! let request = Request::post("/graphql")
+//!     .header("host", "localhost:39443")
+//!     .header("x-organization-slug", "acme-studios")
+//!     .header("oz-key-id", "pk_test_5e1f")
+//!     .header("oz-signature", "0ae9ec28d4c7d37e4b8a1898dff32bd1656e7b654fddde23e67fc9499a14e1dd");
+//! let (head, ()) = request.body(())?.into_parts();
+//! let message = Message::new(&head, &head.uri)?;
+//! let presented = ateliere.read(&message)?.expect("the headers are there");
+//! let base = ateliere.signature_base(&message, &presented.parameters);
+//! assert_eq!(
+//!     base.display(br#"[{"query":"{ me { id } }","variables":null}]"#),
+//!     concat!(
+//!         r#"{"url":"localhost:39443/graphql","#,
+//!         r#""body":"[{\"query\":\"{ me { id } }\",\"variables\":null}]","#,
+//!         r#""organization_slug":"acme-studios"}"#,
+//!     ),
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Security
 //!
-//! Not covered: method, other headers, time. A request can be repeated for ever. Verifiers accept `POST` only; other
+//! Not covered: method, time, other headers. A request can be repeated for ever. Verifiers accept `POST` only; other
 //! methods are opted in ([`with_method`](Ateliere::with_method)).
 //!
 //! # Which spelling of the URL
@@ -42,6 +69,9 @@
 //! 5. with the percent-escapes undone that a WHATWG client had to add;
 //! 6. each [public URL](Ateliere::with_public_url), where its own path and query are those that arrived.
 //!
+//! 2 to 5 hold where a WHATWG parser would have written host and target just as they arrived; for `/a/../b` or an
+//! upper-case host only 1 and 6 do.
+//!
 //! # Where the documentation is silent
 //!
 //! Choices of ours: 1. the list above. 2. A body that is not UTF-8 matches nothing. 3. The organization slug is read as
@@ -49,6 +79,8 @@
 //! 5. `Content-Type` is not asked for, although the document calls it mandatory: real clients differ.
 
 mod spelling;
+#[cfg(test)]
+mod tests;
 
 use self::spelling::{PublicUrl, Web};
 use super::{Covers, Parameters, Presented, Routes, Scheme, Tenancy};

@@ -1,0 +1,218 @@
+//! Demonstration keys: one for each provider, made on the first start of an embedded server that only this machine can
+//! reach, and a command line for each that works when it is pasted.
+
+use crate::db;
+use anyhow::Context as _;
+use countersign::{
+    clock::Clock,
+    credential::{KeyId, Organization, Principal},
+    scheme::{Ateliere, Corezoid, SalesCloud, Scheme},
+    secret::Secret,
+    sign::Signer,
+    store::{AdminErrorKind, KeyAdmin, NewCredential},
+};
+use http::Request;
+use sqlx::SqlitePool;
+use std::{
+    fmt::Write as _, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::SystemTime,
+};
+
+/// Ateliere's organization is a slug, Corezoid's a company id, SalesCloud's a UUID.
+const SLUG: &str = "demo-studio";
+const COMPANY: &str = "i738314881";
+const UUID: &str = "7b371391-1561-4cac-8f86-9b7bcba83db2";
+const ACCOUNT: &str = "demo";
+
+/// The keys, as they stand in the file beside the database.
+pub struct Demo {
+    ateliere: Key,
+    corezoid: Key,
+    salescloud: Key,
+    public_key: String,
+}
+
+struct Key {
+    id: String,
+    secret: Secret,
+}
+
+impl Demo {
+    /// The keys in `file`, or new ones, written there and into the store.
+    pub async fn load_or_make(
+        file: &Path,
+        admin: &impl KeyAdmin,
+        clock: &impl Clock,
+    ) -> anyhow::Result<Self> {
+        match fs::read_to_string(file) {
+            Ok(text) => Self::parse(&text).with_context(|| {
+                format!("{} is damaged; delete it, and new demonstration keys are made", file.display())
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let demo = Self::make(clock)?;
+                demo.store(admin).await?;
+                demo.write(file).with_context(|| format!("cannot write {}", file.display()))?;
+                Ok(demo)
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+        }
+    }
+
+    fn make(clock: &impl Clock) -> anyhow::Result<Self> {
+        let random = || {
+            let mut bytes = [0; 32];
+            clock.fill(&mut bytes);
+            bytes
+        };
+        let digits = |bytes: [u8; 32]| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let key = |id: String| Key { id, secret: Secret::from_random(random()) };
+        Ok(Self {
+            ateliere: key(format!("pk_demo_{:08x}", digits(random()))),
+            corezoid: key(digits(random()).to_string()),
+            salescloud: key(uuid::Builder::from_random_bytes(random()[..16].try_into()?)
+                .into_uuid()
+                .to_string()),
+            public_key: random().iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            }),
+        })
+    }
+
+    async fn store(&self, admin: &impl KeyAdmin) -> anyhow::Result<()> {
+        let account = Principal::new(ACCOUNT)?;
+        exists_is_fine(admin.create_account(&account, None).await)?;
+        for (organization, name) in [(SLUG, "Demo Studio"), (COMPANY, "Demo Company"), (UUID, "Demo Shop")] {
+            let organization = Organization::new(organization)?;
+            exists_is_fine(admin.create_organization(&organization, Some(name)).await)?;
+        }
+        for (scheme, key, organization) in self.keys() {
+            let id = KeyId::new(&key.id)?;
+            let mut credential = NewCredential::new(
+                scheme.name(),
+                id,
+                scheme.algorithm(),
+                account.clone(),
+                key.secret.clone(),
+            );
+            credential.organization = organization.map(Organization::new).transpose()?;
+            credential.public_key = (scheme.name() == "salescloud").then(|| self.public_key.clone());
+            credential.demo = true;
+            admin.create_credential(&credential).await?;
+        }
+        admin.install("salescloud", &KeyId::new(&self.salescloud.id)?, &Organization::new(UUID)?).await?;
+        Ok(())
+    }
+
+    /// Gives the demonstration organizations a little data to show.
+    pub async fn seed(&self, pool: &SqlitePool, now: SystemTime) -> sqlx::Result<()> {
+        db::seed(pool, SLUG, now).await?;
+        db::seed(pool, UUID, now).await
+    }
+
+    fn keys(&self) -> [(Box<dyn Scheme>, &Key, Option<&'static str>); 3] {
+        [
+            (Box::new(Ateliere::default()), &self.ateliere, Some(SLUG)),
+            (Box::new(Corezoid::default()), &self.corezoid, Some(COMPANY)),
+            (Box::new(SalesCloud::default()), &self.salescloud, None),
+        ]
+    }
+}
+
+/// Demonstration organizations outlive a deleted file.
+fn exists_is_fine(result: Result<(), countersign::store::AdminError>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() != AdminErrorKind::Exists => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+impl Demo {
+    /// The names in the file, in the order of its lines. Shells read it with `. data/demo.env`.
+    fn lines(&self) -> [(&'static str, &str); 10] {
+        [
+            ("ATELIERE_KEY_ID", &self.ateliere.id),
+            ("ATELIERE_SECRET", text(&self.ateliere.secret)),
+            ("ATELIERE_ORGANIZATION", SLUG),
+            ("COREZOID_KEY_ID", &self.corezoid.id),
+            ("COREZOID_SECRET", text(&self.corezoid.secret)),
+            ("COREZOID_COMPANY", COMPANY),
+            ("SALESCLOUD_KEY_ID", &self.salescloud.id),
+            ("SALESCLOUD_PUBLIC_KEY", &self.public_key),
+            ("SALESCLOUD_SECRET", text(&self.salescloud.secret)),
+            ("SALESCLOUD_ORGANIZATION", UUID),
+        ]
+    }
+
+    fn write(&self, file: &Path) -> std::io::Result<()> {
+        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+        writeln!(
+            out,
+            "# Demonstration keys of this machine's server. Delete the file, and the next start makes new ones."
+        )?;
+        for (name, value) in self.lines() {
+            writeln!(out, "{name}={value}")?;
+        }
+        out.sync_all()
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let value = |name: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+                .with_context(|| format!("the line {name}=… is missing"))
+        };
+        let key = |id: &str, secret: &str| -> anyhow::Result<Key> {
+            Ok(Key { id: value(id)?.to_owned(), secret: Secret::new(value(secret)?)? })
+        };
+        Ok(Self {
+            ateliere: key("ATELIERE_KEY_ID", "ATELIERE_SECRET")?,
+            corezoid: key("COREZOID_KEY_ID", "COREZOID_SECRET")?,
+            salescloud: key("SALESCLOUD_KEY_ID", "SALESCLOUD_SECRET")?,
+            public_key: value("SALESCLOUD_PUBLIC_KEY")?.to_owned(),
+        })
+    }
+
+    /// A command line for each provider. Those that sign no time hold a signature; Corezoid's makes its own, when it
+    /// is pasted.
+    pub fn print(&self, address: std::net::SocketAddr, file: &Path) -> anyhow::Result<()> {
+        let titles = r#"[{"query":"{ titles(limit: 2) { id name } }"}]"#;
+        let ateliere = Signer::new(Ateliere::default(), &self.ateliere.id, &self.ateliere.secret)
+            .with_organization(SLUG);
+        println!("\n# Ateliere Connect");
+        println!("{}", curl(&ateliere, &format!("http://{address}/graphql"), titles)?);
+        let organizations = r#"{"query":"{ systemTimeInMillis appOrganizations { uuid label } }"}"#;
+        let salescloud = Signer::new(SalesCloud::default(), &self.salescloud.id, &self.salescloud.secret)
+            .with_public_key(&self.public_key)
+            .with_organization(UUID);
+        println!("\n# SalesCloud");
+        println!("{}", curl(&salescloud, &format!("http://{address}/"), organizations)?);
+        println!("\n# Corezoid");
+        println!("{}\n", corezoid_line(address, file));
+        Ok(())
+    }
+}
+
+fn text(secret: &Secret) -> &str {
+    std::str::from_utf8(secret.expose()).unwrap_or_default()
+}
+
+/// A `curl` line with the signer's headers.
+fn curl(signer: &Signer, url: &str, body: &str) -> anyhow::Result<String> {
+    let mut request = Request::post(url).header("content-type", "application/json").body(body.to_owned())?;
+    signer.sign(&mut request)?;
+    let mut line = format!("curl --silent --data-binary '{body}'");
+    for (name, value) in request.headers() {
+        write!(line, " -H '{name}: {}'", value.to_str()?)?;
+    }
+    Ok(format!("{line} {url}"))
+}
+
+fn corezoid_line(address: std::net::SocketAddr, file: &Path) -> String {
+    let body = r#"{"ops":[{"id":"1","type":"list","obj":"folder","obj_id":0}]}"#;
+    format!(
+        "(. '{}'; body='{body}'; time=$(date +%s); \
+         signature=$(printf %s \"$time$COREZOID_SECRET$body$COREZOID_SECRET\" | openssl sha1 -r | cut -c -40); \
+         curl --silent --data-binary \"$body\" \"http://{address}/api/2/json/$COREZOID_KEY_ID/$time/$signature\")",
+        std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display(),
+    )
+}

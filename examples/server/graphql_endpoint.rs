@@ -1,0 +1,196 @@
+//! The GraphQL endpoint: from the bytes of a verified body to an answer.
+//!
+//! It reads the body once, whatever its content type says, since no provider signs that header. A body holds one
+//! request, or an array of them, as Ateliere's sample sends it; the answer has the same shape. What a document's text
+//! could do to the executor's parser is bounded by a [`DocumentGuard`], for signed requests too; what it may cost, by
+//! the limits of the [`schema`](crate::schema).
+//!
+//! Run the server on threads with 16 MiB of stack (`thread_stack_size` of tokio's runtime builder): should a document
+//! ever get past the guard, the executor's parser survives it there.
+
+use crate::{
+    caller::Caller,
+    schema::{self, Schema, apps::Apps},
+};
+use async_graphql::{Pos, Response, ServerError, Variables};
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    response::{IntoResponse, Response as HttpResponse},
+    routing::post,
+};
+use countersign::{
+    Verified,
+    clock::Clock,
+    graphql::{DocumentError, DocumentGuard},
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, SeqAccess, Visitor},
+};
+use sqlx::SqlitePool;
+use std::{fmt, sync::Arc};
+
+/// Requests in one body.
+const BATCH_LIMIT: usize = 10;
+/// Fields that the operations of one document may select, fragments written out.
+const SELECTION_LIMIT: usize = 2_000;
+
+/// The endpoint's state.
+#[derive(Clone)]
+pub(crate) struct GraphqlEndpoint {
+    schema: Schema,
+    guard: DocumentGuard,
+}
+
+/// The routes of the endpoint, to be put behind a [`VerifyLayer`](countersign::VerifyLayer). An organization in the
+/// path has been checked there: it must be the one that the request is verified for.
+pub(crate) fn graphql_routes(endpoint: GraphqlEndpoint) -> Router {
+    let answer = |State(endpoint): State<GraphqlEndpoint>, verified: Verified, body: Bytes| async move {
+        endpoint.answer(&Caller::from(&verified), &body).await
+    };
+    Router::new()
+        .route("/", post(answer))
+        .route("/graphql", post(answer))
+        .route("/{organization}/graphql", post(answer))
+        // The layer has its own limit, which counts for all routes alike.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(endpoint)
+}
+
+impl GraphqlEndpoint {
+    /// An endpoint over the example's tables.
+    pub(crate) fn new(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Self {
+        let guard = DocumentGuard::default().with_selection_limit(SELECTION_LIMIT);
+        Self { schema: schema::build(pool, apps, clock), guard }
+    }
+
+    /// Answers the body of a verified request: 400 if it holds no GraphQL request, else 200 with data or errors.
+    pub(crate) async fn answer(&self, caller: &Caller, body: &[u8]) -> Answer {
+        match Package::read(body) {
+            Ok(Package::One(request)) => Answer::One(Box::new(self.execute(caller, request).await)),
+            Ok(Package::Many(requests)) => {
+                let mut answers = Vec::with_capacity(requests.len());
+                // One after the other: a batch is no way to get more of the server than single requests would.
+                for request in requests {
+                    answers.push(self.execute(caller, request).await);
+                }
+                Answer::Many(answers)
+            }
+            Err(error) => {
+                let message = format!("the body is not a GraphQL request: {}", shorten(&error));
+                Answer::Unusable(Box::new(refusal(ServerError::new(message, None))))
+            }
+        }
+    }
+
+    async fn execute(&self, caller: &Caller, request: Request) -> Response {
+        let document = match self.guard.check(&request.query) {
+            Ok(document) => document,
+            Err(error) => return refusal(ServerError::new(error.to_string(), place(&error))),
+        };
+        let mut execution =
+            async_graphql::Request::new(document.text()).variables(request.variables).data(caller.clone());
+        execution.operation_name = request.operation_name.filter(|name| !name.is_empty());
+        self.schema.execute(execution).await
+    }
+}
+
+/// What is sent back.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    /// To a single request.
+    One(Box<Response>),
+    /// To a batch, in its order.
+    Many(Vec<Response>),
+    /// To a body that is not a GraphQL request.
+    Unusable(Box<Response>),
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> HttpResponse {
+        let status = match self {
+            Self::One(_) | Self::Many(_) => StatusCode::OK,
+            Self::Unusable(_) => StatusCode::BAD_REQUEST,
+        };
+        (status, Json(self)).into_response()
+    }
+}
+
+/// One GraphQL request, as clients post it. Members of other names are left alone.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    query: String,
+    #[serde(default)]
+    variables: Variables,
+    #[serde(default)]
+    operation_name: Option<String>,
+}
+
+enum Package {
+    One(Request),
+    Many(Vec<Request>),
+}
+
+impl Package {
+    /// The first character decides the shape, so that an error tells about the shape that was meant.
+    fn read(body: &[u8]) -> serde_json::Result<Self> {
+        match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'[') => serde_json::from_slice(body).map(|Batch(requests)| Self::Many(requests)),
+            _ => serde_json::from_slice(body).map(Self::One),
+        }
+    }
+}
+
+/// Between one and [`BATCH_LIMIT`] requests; reading stops at the first that is too many.
+struct Batch(Vec<Request>);
+
+impl<'de> Deserialize<'de> for Batch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Requests;
+
+        impl<'de> Visitor<'de> for Requests {
+            type Value = Batch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "1 to {BATCH_LIMIT} requests")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+                let mut requests = Vec::new();
+                while let Some(request) = sequence.next_element()? {
+                    if requests.len() == BATCH_LIMIT {
+                        return Err(A::Error::custom(format_args!("more than {BATCH_LIMIT} requests")));
+                    }
+                    requests.push(request);
+                }
+                if requests.is_empty() {
+                    return Err(A::Error::custom("the array is empty"));
+                }
+                Ok(Batch(requests))
+            }
+        }
+
+        deserializer.deserialize_seq(Requests)
+    }
+}
+
+fn refusal(error: ServerError) -> Response {
+    Response::from_errors(vec![error])
+}
+
+fn place(error: &DocumentError) -> Option<Pos> {
+    match error {
+        DocumentError::Syntax { line, column, .. } => Some(Pos { line: *line, column: *column }),
+        _ => None,
+    }
+}
+
+/// A parser's message, cut: it may quote the body.
+fn shorten(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(200).collect()
+}

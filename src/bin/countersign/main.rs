@@ -1,0 +1,55 @@
+//! The command line for keys, and for signing requests and finding out whether they verify.
+
+#![expect(unreachable_pub, reason = "a program exports nothing: here `pub` means for the other files")]
+
+mod accounts;
+mod cli;
+mod config;
+mod failure;
+mod keys;
+mod migrate;
+mod orgs;
+mod output;
+mod probe;
+mod schemes;
+mod secret_input;
+mod sign;
+mod times;
+mod verify;
+mod wire;
+
+use cli::{Cli, Command};
+use failure::{Exit, Failure};
+use output::Output;
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let (cli, output) = match cli::parse() {
+        Ok(parsed) => parsed,
+        Err(exit) => return exit,
+    };
+    let exit = match run(cli, &output).await {
+        Ok(exit) => {
+            output.finish();
+            exit
+        }
+        Err(failure) => {
+            output.fail(&failure);
+            failure.exit
+        }
+    };
+    exit.into()
+}
+
+async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Accounts(command) => accounts::run(command, output).await?,
+        Command::Keys(command) => keys::run(command, output).await?,
+        Command::Migrate(args) => migrate::run(args, output).await?,
+        Command::Orgs(command) => orgs::run(command, output).await?,
+        Command::Sign(args) => sign::run(args, output).await?,
+        Command::Verify(args) => return verify::run(args, output).await,
+    }
+    Ok(Exit::Success)
+}

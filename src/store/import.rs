@@ -1,0 +1,148 @@
+//! A secret on its way into a store: the rules that it must obey, whoever brings it, and its fingerprint.
+
+use crate::{credential::KeyId, secret::Secret, signature::Algorithm};
+use sha2::{Digest, Sha256};
+use std::{error::Error, fmt};
+
+/// Shortest secret that is stored without a special word, in bytes.
+const SHORTEST: usize = 16;
+/// SHA-256 of the secrets that stand in the providers' own documents, where everybody can read them.
+const PUBLISHED: [&str; 2] = [
+    // SalesCloud: the value of `applicationSecretKey`.
+    "288fb14dbc2309b167068baab84d45e86f097564122fe963a997dcd59859255c",
+    // Ateliere Connect: `secret_key_here`.
+    "6d0e5471cfcac3c22e9b6136d384684fc86adb6a4bbcf54f719e2f280aa4246e",
+];
+
+/// Checks that a secret may be stored. Blank secrets do not come this far: a [`Secret`] is never blank.
+///
+/// # Security
+///
+/// `allow_weak` lets short secrets pass, for a provider that gives out no others. Whoever sees one signed request can
+/// try out short secrets at leisure. It never lets the other rules pass.
+///
+/// # Errors
+///
+/// [`SecretRefused`], whose [`hint`](SecretRefused::hint) says what to do instead.
+pub fn check_secret(algorithm: Algorithm, secret: &Secret, allow_weak: bool) -> Result<(), SecretRefused> {
+    let bytes = secret.expose();
+    if PUBLISHED.contains(&&*hex::encode(Sha256::digest(bytes))) {
+        Err(SecretRefused::Published)
+    } else if algorithm == Algorithm::SandwichSha1 && bytes.iter().all(u8::is_ascii_digit) {
+        Err(SecretRefused::DigitsOnly)
+    } else if bytes.len() < SHORTEST && !allow_weak {
+        Err(SecretRefused::Short { length: bytes.len() })
+    } else {
+        Ok(())
+    }
+}
+
+/// A secret is not one to be stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SecretRefused {
+    /// It is made of digits, and so is the time that stands before it in the text that is signed: a time and a secret
+    /// could trade digits and the signature would still match.
+    DigitsOnly,
+    /// It is the sample of a provider's public document.
+    Published,
+    /// It has fewer than 16 bytes.
+    Short {
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
+impl SecretRefused {
+    /// What to do instead.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::DigitsOnly => "ask the provider for a secret with letters in it",
+            Self::Published => "use the secret that the provider made for you, not the one in its document",
+            Self::Short { .. } => "use a longer secret, or say explicitly that a weak one is allowed",
+        }
+    }
+}
+
+impl fmt::Display for SecretRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DigitsOnly => f.write_str("the secret is made of digits only"),
+            Self::Published => f.write_str("the secret is printed in a public document"),
+            Self::Short { length } => {
+                write!(f, "the secret has {length} bytes, and {SHORTEST} are the least")
+            }
+        }
+    }
+}
+
+impl Error for SecretRefused {}
+
+/// Eight hexadecimal digits that tell two secrets of a key apart without telling either.
+///
+/// They begin SHA-256 over a tag and then, each after its length (8 bytes, big-endian), the scheme, the key id and the
+/// secret: one secret under two keys has two fingerprints.
+#[must_use]
+pub fn fingerprint(scheme: &str, key_id: &KeyId, secret: &Secret) -> String {
+    let mut digest = Sha256::new_with_prefix(b"countersign secret fingerprint\0");
+    for field in [scheme.as_bytes(), key_id.as_str().as_bytes(), secret.expose()] {
+        digest.update((field.len() as u64).to_be_bytes());
+        digest.update(field);
+    }
+    hex::encode(&digest.finalize()[..4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(algorithm: Algorithm, text: &str, allow_weak: bool) -> Result<(), SecretRefused> {
+        check_secret(algorithm, &Secret::new(text).unwrap(), allow_weak)
+    }
+
+    #[test]
+    fn a_short_secret_needs_a_word_of_its_own() {
+        let fifteen = "0123456789abcde";
+        let short = Err(SecretRefused::Short { length: 15 });
+        assert_eq!(check(Algorithm::HmacSha256, fifteen, false), short);
+        assert_eq!(check(Algorithm::HmacSha256, fifteen, true), Ok(()));
+        assert_eq!(check(Algorithm::HmacSha256, "0123456789abcdef", false), Ok(()));
+    }
+
+    #[test]
+    fn digits_beside_the_time_are_never_a_secret() {
+        for allow_weak in [false, true] {
+            let digits = "12345678901234567890";
+            assert_eq!(check(Algorithm::SandwichSha1, digits, allow_weak), Err(SecretRefused::DigitsOnly));
+            assert_eq!(check(Algorithm::SandwichSha1, "1234567890123456789x", allow_weak), Ok(()));
+            assert_eq!(check(Algorithm::HmacSha256, digits, allow_weak), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_samples_of_public_documents_are_never_a_secret() {
+        for allow_weak in [false, true] {
+            let sample = check(Algorithm::HmacSha256, "secret_key_here", allow_weak);
+            assert_eq!(sample, Err(SecretRefused::Published));
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_belongs_to_its_key() {
+        let print = |scheme, key_id, secret: &str| {
+            fingerprint(scheme, &KeyId::new(key_id).unwrap(), &Secret::new(secret).unwrap())
+        };
+        let ours = print("ateliere", "pk_1", "b0c1f6a2-secret");
+        assert_eq!(ours.len(), 8);
+        assert_eq!(ours, print("ateliere", "pk_1", "b0c1f6a2-secret"));
+        for other in [
+            print("corezoid", "pk_1", "b0c1f6a2-secret"),
+            print("ateliere", "pk_2", "b0c1f6a2-secret"),
+            print("ateliere", "pk_1", "b0c1f6a2-secreT"),
+            print("ateliere", "pk_", "1b0c1f6a2-secret"),
+        ] {
+            assert_ne!(ours, other);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! What all databases share: the statements, the meaning of their rows, and the traits implemented with both.
+//!
+//! An engine brings its pool, its migrations and its way of opening. The rest is written once, here, as a macro:
+//! sqlx types a statement by its engine, and bounds that leave the engine open would hide the statements.
+
+pub(super) mod rows;
+pub(super) mod statements;
+
+use super::{AdminError, AdminErrorKind};
+use sqlx::{
+    error::{DatabaseError, ErrorKind},
+    migrate::{self, Migrator},
+};
+use std::{error::Error, fmt};
+
+/// A numbered step of the database's schema.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Migration {
+    /// Its number.
+    pub version: i64,
+    /// What it is about.
+    pub name: String,
+    /// Whether this database has it.
+    pub applied: bool,
+}
+
+/// Lists the steps that this program knows, and which of them are among the applied.
+pub(super) fn migrations(known: &Migrator, applied: &[i64]) -> Vec<Migration> {
+    let migration = |step: &migrate::Migration| Migration {
+        version: step.version,
+        name: step.description.to_string(),
+        applied: applied.contains(&step.version),
+    };
+    known.iter().map(migration).collect()
+}
+
+/// Refuses a database that lacks a step of the schema.
+pub(super) fn require_applied(migrations: &[Migration]) -> Result<(), NotMigrated> {
+    migrations.iter().find(|step| !step.applied).map_or(Ok(()), |step| Err(NotMigrated(step.version)))
+}
+
+/// The database lacks a step of the schema.
+#[derive(Debug)]
+pub(super) struct NotMigrated(i64);
+
+impl fmt::Display for NotMigrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the database lacks migration {}: run `countersign migrate`", self.0)
+    }
+}
+
+impl Error for NotMigrated {}
+
+/// What a failed insertion or removal means for `what`.
+pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
+    match error.as_database_error().map(DatabaseError::kind) {
+        Some(ErrorKind::UniqueViolation) => AdminError::new(AdminErrorKind::Exists, what),
+        Some(ErrorKind::ForeignKeyViolation) => AdminError::new(AdminErrorKind::NotFound, what),
+        Some(ErrorKind::CheckViolation) => AdminError::invalid(what, error),
+        _ => AdminError::unavailable(error),
+    }
+}
+
+/// Implements [`KeyStore`](super::KeyStore) and [`KeyAdmin`](super::KeyAdmin) for a store that is `Clone` and has the
+/// fields `pool`, `keyring`, `clock` and `demo_keys`.
+macro_rules! sql_key_store {
+    ($store:ident over $database:ty) => {
+        const _: () = {
+            use $crate::{
+                credential::{KeyId, Organization, Principal},
+                envelope::Place,
+                store::{
+                    Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore,
+                    Lookup, NewCredential, OrganizationSummary, Record, StoreError, fingerprint,
+                    sql::{refused, rows, statements},
+                },
+            };
+
+            impl $store {
+                /// Makes the active keyring key known to the database, then checks that the keyring holds every key
+                /// that is known. In one transaction: a wrong keyring leaves no trace.
+                async fn check_keyring(&self) -> Result<(), StoreError> {
+                    let canary = self.keyring.seal_canary(self.nonce());
+                    let now = rows::seconds(self.clock.now()).map_err(StoreError::new)?;
+                    let mut transaction = self.pool.begin().await.map_err(StoreError::new)?;
+                    sqlx::query(statements::INSERT_CANARY)
+                        .bind(canary.keyring_id)
+                        .bind(canary.record)
+                        .bind(now)
+                        .execute(&mut *transaction)
+                        .await
+                        .map_err(StoreError::new)?;
+                    let canaries = sqlx::query_as(statements::LIST_CANARIES)
+                        .fetch_all(&mut *transaction)
+                        .await
+                        .map_err(StoreError::new)?;
+                    rows::check_canaries(canaries, &self.keyring).map_err(StoreError::new)?;
+                    transaction.commit().await.map_err(StoreError::new)
+                }
+
+                async fn find_credential(
+                    self,
+                    scheme: String,
+                    key_id: KeyId,
+                ) -> Result<Option<Record>, StoreError> {
+                    let now = rows::seconds(self.clock.now()).map_err(StoreError::new)?;
+                    let found = sqlx::query_as(statements::FIND_CREDENTIAL)
+                        .bind(&*scheme)
+                        .bind(key_id.as_str())
+                        .bind(now)
+                        .bind(self.demo_keys)
+                        .fetch_all(&self.pool)
+                        .await
+                        .map_err(StoreError::new)?;
+                    let credential = rows::credential(&scheme, &key_id, found, &self.keyring);
+                    Ok(credential.map_err(StoreError::new)?.map(Record::Credential))
+                }
+
+                async fn find_installation(
+                    self,
+                    scheme: String,
+                    app: KeyId,
+                    organization: Organization,
+                ) -> Result<Option<Record>, StoreError> {
+                    let found = sqlx::query_as(statements::FIND_INSTALLATION)
+                        .bind(scheme)
+                        .bind(app.as_str())
+                        .bind(organization.as_str())
+                        .fetch_optional(&self.pool)
+                        .await
+                        .map_err(StoreError::new)?;
+                    let installation = rows::installation(found).map_err(StoreError::new)?;
+                    Ok(installation.map(Record::Installation))
+                }
+
+                /// Organizations are never deleted, so one that is there now is there still when it is needed.
+                async fn require(&self, organization: &Organization) -> Result<(), AdminError> {
+                    let count = sqlx::query_scalar::<_, i64>(statements::COUNT_ORGANIZATIONS)
+                        .bind(organization.as_str())
+                        .fetch_one(&self.pool)
+                        .await
+                        .map_err(AdminError::unavailable)?;
+                    match count {
+                        0 => Err(AdminError::new(AdminErrorKind::NotFound, "organization")),
+                        _ => Ok(()),
+                    }
+                }
+
+                async fn insert_credential(
+                    &self,
+                    transaction: &mut sqlx::Transaction<'_, $database>,
+                    new: &NewCredential,
+                ) -> Result<(), AdminError> {
+                    let inserted = sqlx::query(statements::INSERT_CREDENTIAL)
+                        .bind(&*new.scheme)
+                        .bind(new.key_id.as_str())
+                        .bind(new.algorithm.as_str())
+                        .bind(new.principal.as_str())
+                        .bind(new.organization.as_ref().map(Organization::as_str))
+                        .bind(new.public_key.as_deref())
+                        .bind(rows::bound(new.not_before)?)
+                        .bind(rows::bound(new.expires_at)?)
+                        .bind(new.demo)
+                        .bind(self.now()?)
+                        .execute(&mut **transaction)
+                        .await
+                        .map_err(|error| refused("account", error))?;
+                    match inserted.rows_affected() {
+                        0 => Err(AdminError::new(AdminErrorKind::Exists, "key id")),
+                        _ => Ok(()),
+                    }
+                }
+
+                async fn insert_secret(
+                    &self,
+                    transaction: &mut sqlx::Transaction<'_, $database>,
+                    new: &NewCredential,
+                ) -> Result<(), AdminError> {
+                    let place = Place { scheme: &new.scheme, key_id: new.key_id.as_str(), number: 1 };
+                    let sealed = self.keyring.seal(place, &new.secret, self.nonce());
+                    let inserted = sqlx::query(statements::INSERT_SECRET_VERSION)
+                        .bind(place.scheme)
+                        .bind(place.key_id)
+                        .bind(place.number)
+                        .bind(sealed.keyring_id)
+                        .bind(sealed.record)
+                        .bind(fingerprint(&new.scheme, &new.key_id, &new.secret))
+                        .bind(self.now()?)
+                        .execute(&mut **transaction)
+                        .await;
+                    inserted.map(drop).map_err(|error| refused("secret", error))
+                }
+
+                fn now(&self) -> Result<i64, AdminError> {
+                    rows::seconds(self.clock.now()).map_err(AdminError::unavailable)
+                }
+
+                fn nonce(&self) -> [u8; 12] {
+                    let mut nonce = [0; 12];
+                    self.clock.fill(&mut nonce);
+                    nonce
+                }
+            }
+
+            impl KeyStore for $store {
+                fn find(&self, lookup: Lookup<'_>) -> Found {
+                    // Text that cannot be a name is in no row, and need not reach the database.
+                    match lookup {
+                        Lookup::Key { scheme, key_id } => match KeyId::new(key_id) {
+                            Ok(key_id) => Found::Pending(Box::pin(
+                                self.clone().find_credential(scheme.to_owned(), key_id),
+                            )),
+                            Err(_) => Found::Ready(None),
+                        },
+                        Lookup::Installation { scheme, key_id, organization } => {
+                            match (KeyId::new(key_id), Organization::new(organization)) {
+                                (Ok(app), Ok(organization)) => Found::Pending(Box::pin(
+                                    self.clone().find_installation(scheme.to_owned(), app, organization),
+                                )),
+                                _ => Found::Ready(None),
+                            }
+                        }
+                    }
+                }
+            }
+
+            #[async_trait::async_trait]
+            impl KeyAdmin for $store {
+                async fn create_organization(
+                    &self,
+                    organization: &Organization,
+                    name: Option<&str>,
+                ) -> Result<(), AdminError> {
+                    let inserted = sqlx::query(statements::INSERT_ORGANIZATION)
+                        .bind(organization.as_str())
+                        .bind(name)
+                        .bind(self.now()?)
+                        .execute(&self.pool)
+                        .await;
+                    inserted.map(drop).map_err(|error| refused("organization", error))
+                }
+
+                async fn organizations(&self) -> Result<Vec<OrganizationSummary>, AdminError> {
+                    let found = sqlx::query_as(statements::LIST_ORGANIZATIONS).fetch_all(&self.pool).await;
+                    rows::organizations(found.map_err(AdminError::unavailable)?)
+                        .map_err(AdminError::unavailable)
+                }
+
+                async fn install(
+                    &self,
+                    scheme: &str,
+                    app: &KeyId,
+                    organization: &Organization,
+                ) -> Result<(), AdminError> {
+                    self.require(organization).await?;
+                    let inserted = sqlx::query(statements::INSERT_INSTALLATION)
+                        .bind(scheme)
+                        .bind(app.as_str())
+                        .bind(organization.as_str())
+                        .bind(self.now()?)
+                        .execute(&self.pool)
+                        .await;
+                    inserted.map(drop).map_err(|error| refused("app", error))
+                }
+
+                async fn uninstall(
+                    &self,
+                    scheme: &str,
+                    app: &KeyId,
+                    organization: &Organization,
+                ) -> Result<(), AdminError> {
+                    let deleted = sqlx::query(statements::DELETE_INSTALLATION)
+                        .bind(scheme)
+                        .bind(app.as_str())
+                        .bind(organization.as_str())
+                        .execute(&self.pool)
+                        .await
+                        .map_err(AdminError::unavailable)?;
+                    match deleted.rows_affected() {
+                        0 => Err(AdminError::new(AdminErrorKind::NotFound, "installation")),
+                        _ => Ok(()),
+                    }
+                }
+
+                async fn create_account(
+                    &self,
+                    account: &Principal,
+                    organization: Option<&Organization>,
+                ) -> Result<(), AdminError> {
+                    if let Some(organization) = organization {
+                        self.require(organization).await?;
+                    }
+                    let inserted = sqlx::query(statements::INSERT_ACCOUNT)
+                        .bind(account.as_str())
+                        .bind(organization.map(Organization::as_str))
+                        .bind(self.now()?)
+                        .execute(&self.pool)
+                        .await;
+                    inserted.map(drop).map_err(|error| refused("account", error))
+                }
+
+                async fn accounts(&self) -> Result<Vec<Account>, AdminError> {
+                    let found = sqlx::query_as(statements::LIST_ACCOUNTS).fetch_all(&self.pool).await;
+                    rows::accounts(found.map_err(AdminError::unavailable)?).map_err(AdminError::unavailable)
+                }
+
+                async fn create_credential(&self, credential: &NewCredential) -> Result<(), AdminError> {
+                    credential.check()?;
+                    if let Some(organization) = &credential.organization {
+                        self.require(organization).await?;
+                    }
+                    let mut transaction = self.pool.begin().await.map_err(AdminError::unavailable)?;
+                    self.insert_credential(&mut transaction, credential).await?;
+                    self.insert_secret(&mut transaction, credential).await?;
+                    transaction.commit().await.map_err(AdminError::unavailable)
+                }
+
+                async fn credentials(&self) -> Result<Vec<CredentialSummary>, AdminError> {
+                    let found = sqlx::query_as(statements::LIST_CREDENTIALS).fetch_all(&self.pool).await;
+                    rows::summaries(found.map_err(AdminError::unavailable)?).map_err(AdminError::unavailable)
+                }
+
+                async fn credential(
+                    &self,
+                    scheme: &str,
+                    key_id: &KeyId,
+                ) -> Result<CredentialSummary, AdminError> {
+                    let found = sqlx::query_as(statements::SHOW_CREDENTIAL)
+                        .bind(scheme)
+                        .bind(key_id.as_str())
+                        .fetch_all(&self.pool)
+                        .await
+                        .map_err(AdminError::unavailable)?;
+                    let mut found = rows::summaries(found).map_err(AdminError::unavailable)?;
+                    found.pop().ok_or(AdminError::new(AdminErrorKind::NotFound, "key"))
+                }
+            }
+        };
+    };
+}
+
+pub(super) use sql_key_store;

@@ -1,0 +1,270 @@
+//! What the statements answer, row by row, and what it means.
+
+use crate::{
+    credential::{
+        Credential, CredentialState, Installation, KeyId, Organization, Principal, SecretVersion, TextError,
+    },
+    envelope::{CanaryError, Keyring, OpenError, Place, Sealed},
+    signature::{Algorithm, MacKey},
+    store::{Account, AdminError, CredentialSummary, OrganizationSummary, SecretSummary},
+};
+use std::{
+    error::Error,
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// The end of the year 9999, and of the times that the tables take.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// A row of [`FIND_CREDENTIAL`](super::statements::FIND_CREDENTIAL).
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct CredentialRow {
+    account: String,
+    organization: Option<String>,
+    public_key: Option<String>,
+    algorithm: String,
+    not_before: Option<i64>,
+    expires_at: Option<i64>,
+    revision: i64,
+    state: String,
+    number: Option<i64>,
+    keyring_id: Option<String>,
+    sealed: Option<Vec<u8>>,
+    retires_at: Option<i64>,
+}
+
+/// Puts a credential together from its rows, one for each live secret, and opens the secrets.
+pub(in crate::store) fn credential(
+    scheme: &str,
+    key_id: &KeyId,
+    rows: Vec<CredentialRow>,
+    keyring: &Keyring,
+) -> Result<Option<Credential>, RowError> {
+    let mut rows = rows.into_iter().peekable();
+    let Some(first) = rows.peek_mut() else { return Ok(None) };
+    let algorithm = Algorithm::parse(&first.algorithm).ok_or(RowError::Unknown("algorithm"))?;
+    let mut credential = Credential::new(Principal::new(&first.account)?, []);
+    credential.organization = first.organization.as_deref().map(Organization::new).transpose()?;
+    credential.public_key = first.public_key.take().map(Into::into);
+    credential.state = state(&first.state)?;
+    credential.not_before = first.not_before.map(time).transpose()?;
+    credential.expires_at = first.expires_at.map(time).transpose()?;
+    credential.revision = first.revision;
+
+    for row in rows {
+        // A credential whose secrets have all retired has one row, without a secret.
+        let (Some(number), Some(keyring_id), Some(record)) = (row.number, row.keyring_id, row.sealed) else {
+            continue;
+        };
+        let place = Place { scheme, key_id: key_id.as_str(), number };
+        let secret = keyring.open(place, &Sealed::new(keyring_id, record))?;
+        let mut version = SecretVersion::new(number, MacKey::new(algorithm, &secret));
+        version.retires_at = row.retires_at.map(time).transpose()?;
+        credential.secrets.push(version);
+    }
+    Ok(Some(credential))
+}
+
+/// Reads a row of [`FIND_INSTALLATION`](super::statements::FIND_INSTALLATION).
+pub(in crate::store) fn installation(row: Option<(String,)>) -> Result<Option<Installation>, RowError> {
+    let organization = row.map(|(organization,)| Organization::new(&organization)).transpose()?;
+    Ok(organization.map(Installation::new))
+}
+
+/// A row of [`LIST_ORGANIZATIONS`](super::statements::LIST_ORGANIZATIONS).
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct OrganizationRow {
+    id: String,
+    name: Option<String>,
+    state: String,
+    scheme: Option<String>,
+    key_id: Option<String>,
+}
+
+/// Puts organizations together from their rows, one for each installed app.
+pub(in crate::store) fn organizations(
+    rows: Vec<OrganizationRow>,
+) -> Result<Vec<OrganizationSummary>, RowError> {
+    let mut organizations = Vec::<OrganizationSummary>::new();
+    for row in rows {
+        if organizations.last().is_none_or(|last| last.organization != *row.id) {
+            organizations.push(OrganizationSummary {
+                organization: Organization::new(&row.id)?,
+                name: row.name,
+                disabled: row.state != "active",
+                apps: Vec::new(),
+            });
+        }
+        if let (Some(last), Some(scheme), Some(key_id)) = (organizations.last_mut(), row.scheme, row.key_id) {
+            last.apps.push((scheme, KeyId::new(&key_id)?));
+        }
+    }
+    Ok(organizations)
+}
+
+/// A row of [`LIST_ACCOUNTS`](super::statements::LIST_ACCOUNTS).
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct AccountRow {
+    id: String,
+    organization: Option<String>,
+    state: String,
+}
+
+/// Reads the accounts.
+pub(in crate::store) fn accounts(rows: Vec<AccountRow>) -> Result<Vec<Account>, RowError> {
+    let account = |row: AccountRow| {
+        Ok(Account {
+            account: Principal::new(&row.id)?,
+            organization: row.organization.as_deref().map(Organization::new).transpose()?,
+            disabled: row.state != "active",
+        })
+    };
+    rows.into_iter().map(account).collect()
+}
+
+/// A row of [`LIST_CREDENTIALS`](super::statements::LIST_CREDENTIALS).
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct SummaryRow {
+    scheme: String,
+    key_id: String,
+    account: String,
+    organization: Option<String>,
+    public_key: Option<String>,
+    state: String,
+    not_before: Option<i64>,
+    expires_at: Option<i64>,
+    created_at: i64,
+    demo: bool,
+    number: Option<i64>,
+    fingerprint: Option<String>,
+    keyring_id: Option<String>,
+    secret_created_at: Option<i64>,
+    retires_at: Option<i64>,
+}
+
+/// Puts credentials together from their rows, one for each secret.
+pub(in crate::store) fn summaries(rows: Vec<SummaryRow>) -> Result<Vec<CredentialSummary>, RowError> {
+    let mut summaries = Vec::<CredentialSummary>::new();
+    for mut row in rows {
+        let secret = row.take_secret()?;
+        if summaries.last().is_none_or(|last| last.scheme != row.scheme || last.key_id != *row.key_id) {
+            summaries.push(row.into_summary()?);
+        }
+        if let Some(last) = summaries.last_mut() {
+            last.secrets.extend(secret);
+        }
+    }
+    Ok(summaries)
+}
+
+impl SummaryRow {
+    fn take_secret(&mut self) -> Result<Option<SecretSummary>, RowError> {
+        let (Some(number), Some(created_at)) = (self.number, self.secret_created_at) else { return Ok(None) };
+        Ok(Some(SecretSummary {
+            number,
+            fingerprint: self.fingerprint.take().unwrap_or_default(),
+            keyring_id: self.keyring_id.take().unwrap_or_default(),
+            created_at: time(created_at)?,
+            retires_at: self.retires_at.map(time).transpose()?,
+        }))
+    }
+
+    fn into_summary(self) -> Result<CredentialSummary, RowError> {
+        Ok(CredentialSummary {
+            key_id: KeyId::new(&self.key_id)?,
+            principal: Principal::new(&self.account)?,
+            organization: self.organization.as_deref().map(Organization::new).transpose()?,
+            public_key: self.public_key,
+            state: state(&self.state)?,
+            not_before: self.not_before.map(time).transpose()?,
+            expires_at: self.expires_at.map(time).transpose()?,
+            created_at: time(self.created_at)?,
+            demo: self.demo,
+            secrets: Vec::new(),
+            scheme: self.scheme,
+        })
+    }
+}
+
+/// Checks every canary of the database; see [`Keyring::check_canary`].
+pub(in crate::store) fn check_canaries(
+    rows: Vec<(String, Vec<u8>)>,
+    keyring: &Keyring,
+) -> Result<(), CanaryError> {
+    rows.into_iter().try_for_each(|(id, record)| keyring.check_canary(&Sealed::new(id, record)))
+}
+
+/// A time as it stands in the database; fractions of a second are dropped.
+pub(in crate::store) fn seconds(time: SystemTime) -> Result<i64, OutOfRange> {
+    let since = time.duration_since(UNIX_EPOCH).ok();
+    let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds.filter(|seconds| *seconds <= LAST_SECOND).ok_or(OutOfRange)
+}
+
+/// A limit of a new credential as it stands in the database.
+pub(in crate::store) fn bound(time: Option<SystemTime>) -> Result<Option<i64>, AdminError> {
+    time.map(seconds).transpose().map_err(|error| AdminError::invalid("this time", error))
+}
+
+fn time(seconds: i64) -> Result<SystemTime, RowError> {
+    let since = u64::try_from(seconds).map(Duration::from_secs).ok();
+    since.and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or(RowError::Unknown("time"))
+}
+
+fn state(word: &str) -> Result<CredentialState, RowError> {
+    CredentialState::parse(word).ok_or(RowError::Unknown("state"))
+}
+
+/// A time lies outside of what the tables take.
+#[derive(Debug)]
+pub(in crate::store) struct OutOfRange;
+
+impl fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time lies outside of the years from 1970 to 9999")
+    }
+}
+
+impl Error for OutOfRange {}
+
+/// A row cannot be used: the checks of its table should have refused it, a later version wrote it, or it was tampered
+/// with.
+#[derive(Debug)]
+pub(in crate::store) enum RowError {
+    Name(TextError),
+    Sealed(OpenError),
+    Unknown(&'static str),
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(_) => f.write_str("the database holds a name that cannot be one"),
+            Self::Sealed(_) => f.write_str("the database holds a secret that does not open"),
+            Self::Unknown(what) => write!(f, "the database holds a {what} that this version does not know"),
+        }
+    }
+}
+
+impl Error for RowError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Name(source) => Some(source),
+            Self::Sealed(source) => Some(source),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl From<OpenError> for RowError {
+    fn from(source: OpenError) -> Self {
+        Self::Sealed(source)
+    }
+}
+
+impl From<TextError> for RowError {
+    fn from(source: TextError) -> Self {
+        Self::Name(source)
+    }
+}
