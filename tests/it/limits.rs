@@ -279,12 +279,19 @@ fn a_turn_hashes_sixteen_kibibytes_whatever_the_frames() {
     // Tiny frames count as 64 bytes.
     let bytes = vec![Step::Data("a".into()); 4096];
     assert_eq!(turns(&single, arriving(vec![b'a'; 4096], bytes)), (17, StatusCode::OK));
-    // Other spellings of what Ateliere signs take turns as well: 64 for the first, then 128 for each two.
+    // Other spellings of what Ateliere signs take turns as well: 64 for the first, then 128 for each two. An unknown key
+    // takes as many.
     let layer = layer(Provider::Ateliere);
-    let request = Provider::Ateliere.signed_with(Provider::Ateliere.key_id(), "wrong", vec![b'a'; 1 << 20]);
-    let (turns, status) = turns(&layer, request.map(Script::whole));
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
-    assert!((64 + 128..=64 + 128 + 4).contains(&turns), "{turns}");
+    for (key_id, secret) in
+        [(Provider::Ateliere.key_id(), "wrong"), (Provider::Ateliere.unknown_key_id(), SECRET)]
+    {
+        let request = Provider::Ateliere.signed_with(key_id, secret, vec![b'a'; 1 << 20]);
+        assert_eq!(
+            turns(&layer, request.map(Script::whole)),
+            (64 + 128, StatusCode::UNAUTHORIZED),
+            "{key_id}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// Several ways of signing on one route.
+mod any_of;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
@@ -17,7 +19,7 @@ mod identity;
 mod layering;
 // What a request may cost before it is verified: bytes, time, turns.
 mod limits;
-// Where the layer may stand, and what the inner service then sees.
+// Where the layer may stand, and what the inner service then reads.
 #[cfg(feature = "axum")]
 mod middleware;
 // What holds for every request of every scheme.
@@ -28,6 +30,10 @@ mod readme;
 // The reference server, as an operator and the providers' clients meet it.
 #[cfg(feature = "cli")]
 mod reference_server;
+// What a caller that is refused gets to see.
+mod refusals;
+// That an upload held open does not outlive the key it was begun with.
+mod revocation_in_flight;
 // What every key store does and refuses, run over each of them.
 #[cfg(feature = "sqlite")]
 mod store_contract;

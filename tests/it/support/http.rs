@@ -65,6 +65,15 @@ impl Provider {
         }
     }
 
+    /// Well-formed, and no key's.
+    pub(crate) const fn unknown_key_id(self) -> &'static str {
+        match self {
+            Self::Ateliere => "pk_test_5e1e",
+            Self::Corezoid => "13001",
+            Self::SalesCloud => "edadd893-9472-4324-a4db-b1707c563185",
+        }
+    }
+
     /// Where its requests go; Corezoid's client appends the credentials.
     pub(crate) const fn path(self) -> &'static str {
         match self {
