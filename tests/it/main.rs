@@ -17,6 +17,8 @@ mod covers;
 mod identity;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
+// That nothing anywhere prints a secret, or a signature that may be valid.
+mod leaks;
 // What a request may cost before it is verified: bytes, time, turns.
 mod limits;
 // Where the layer may stand, and what the inner service then reads.
@@ -31,6 +33,8 @@ mod readme;
 mod refusals;
 // That an upload held open does not outlive the key it was begun with.
 mod revocation_in_flight;
+// What HTTP/1.1 and HTTP/2 make of requests and refusals, over real sockets.
+mod sockets;
 // What every key store does and refuses, run over each of them.
 mod store_contract;
 mod support;
