@@ -3,6 +3,9 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// What a request costs in allocations and bytes over the bare service.
+#[cfg(feature = "axum")]
+mod allocations;
 // Several ways of signing on one route.
 mod any_of;
 // What the command line prints, and how it ends.
