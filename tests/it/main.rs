@@ -3,6 +3,9 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// What a request costs in allocations and bytes over the bare service.
+#[cfg(feature = "axum")]
+mod allocations;
 // Several ways of signing on one route.
 mod any_of;
 // What the command line prints, and how it ends.
@@ -17,6 +20,8 @@ mod covers;
 mod identity;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
+// That nothing anywhere prints a secret, or a signature that may be valid.
+mod leaks;
 // What a request may cost before it is verified: bytes, time, turns.
 mod limits;
 // Where the layer may stand, and what the inner service then reads.
@@ -34,6 +39,8 @@ mod reference_server;
 mod refusals;
 // That an upload held open does not outlive the key it was begun with.
 mod revocation_in_flight;
+// What HTTP/1.1 and HTTP/2 make of requests and refusals, over real sockets.
+mod sockets;
 // What every key store does and refuses, run over each of them.
 #[cfg(feature = "sqlite")]
 mod store_contract;

@@ -239,6 +239,8 @@ pub(crate) struct Script {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
+    /// So many bytes `a`, cut from a buffer of that size which is made when it is their turn.
+    Cut(usize, usize),
     Data(Bytes),
     /// A frame without data, over and over.
     EmptyForEver,
@@ -280,6 +282,10 @@ impl http_body::Body for Script {
             None => {
                 self.over = true;
                 Poll::Ready(None)
+            }
+            Some(Step::Cut(length, of)) => {
+                let buffer = Bytes::from(vec![b'a'; of]);
+                Poll::Ready(Some(Ok(Frame::data(buffer.slice(..length)))))
             }
             Some(Step::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
             Some(Step::EmptyForEver) => {
