@@ -13,7 +13,7 @@ use std::{
 /// A frame shorter than this, behind the first, is copied instead of kept. However short, a frame keeps alive the whole
 /// buffer that it was read into, and hyper's have at least this size.
 const SMALL: usize = 8 << 10;
-/// Copies are gathered up to this length: the room that a growing buffer wastes stays below it.
+/// Copies are gathered up to this length, in a buffer that doubles as it grows: what that wastes stays below it.
 const GATHERED: usize = 16 << 10;
 
 /// The frames of a body while it is being verified.
@@ -54,7 +54,7 @@ impl Frames {
 
     fn flush(&mut self) {
         if !self.tail.is_empty() {
-            self.kept.push(mem::take(&mut self.tail).into());
+            self.kept.push(mem::take(&mut self.tail).into_boxed_slice().into());
         }
     }
 

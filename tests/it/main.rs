@@ -3,6 +3,11 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// What a request costs in allocations and bytes over the bare service.
+#[cfg(feature = "axum")]
+mod allocations;
+// Several ways of signing on one route.
+mod any_of;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
@@ -10,18 +15,39 @@ mod cli;
 mod clients;
 // What a signature covers, and that the docs say so.
 mod covers;
+// Who the caller is, and that nobody else says so.
+#[cfg(feature = "axum")]
+mod identity;
 // What a killed run of these tests leaves behind: nothing.
 #[cfg(all(feature = "postgres", target_os = "linux"))]
 mod kills;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
+// That nothing anywhere prints a secret, or a signature that may be valid.
+mod leaks;
+// What a request may cost before it is verified: bytes, time, turns.
+mod limits;
+// Where the layer may stand, and what the inner service then reads.
+#[cfg(feature = "axum")]
+mod middleware;
 // What holds for every request of every scheme.
 mod properties;
 // What README.md shows works.
 #[cfg(feature = "cli")]
 mod readme;
+// The reference server, as an operator and the providers' clients meet it.
+#[cfg(feature = "cli")]
+mod reference_server;
+// What a caller that is refused gets to see.
+mod refusals;
+// That an upload held open does not outlive the key it was begun with.
+mod revocation_in_flight;
+// What HTTP/1.1 and HTTP/2 make of requests and refusals, over real sockets.
+mod sockets;
 // What every key store does and refuses, run over each of them.
+#[cfg(feature = "sqlite")]
 mod store_contract;
+// What several of these share.
 mod support;
 // Which of the URLs that clients type a server can know again.
 mod url_arrivals;

@@ -86,7 +86,7 @@ impl StoreArgs {
     }
 
     async fn open(&self, keyring: Keyring) -> Result<Store, Failure> {
-        let store = SqliteKeyStore::open(&self.database_url, keyring, SystemClock::default()).await;
+        let store = SqliteKeyStore::open(&self.database_url, keyring, SystemClock).await;
         store.map(|store| Store(Arc::new(store))).map_err(|error| unreachable(&error))
     }
 
@@ -94,7 +94,7 @@ impl StoreArgs {
         let path = &self.keyring_file;
         create_folder_of(path)?;
         let mut random = [0; 32];
-        SystemClock::default().fill(&mut random);
+        SystemClock.fill(&mut random);
         let keyring = Keyring::create(path, random).map_err(|error| self.keyring(&error))?;
         let opened = self.open(keyring).await;
         if opened.is_err() {

@@ -6,10 +6,10 @@ use crate::{
     output::Output,
     schemes::{KnownScheme, SchemeName},
     secret_input::SecretArgs,
-    wire,
+    times, wire,
 };
 use bytes::Bytes;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use countersign::{
     clock::{Clock, ManualClock, SystemClock},
     credential::{Credential, KeyId, Organization, Standing},
@@ -70,7 +70,7 @@ pub struct SignArgs {
     body: Option<String>,
 
     /// Sign for this moment, in Unix seconds, instead of now
-    #[arg(long, value_name = "UNIX")]
+    #[arg(long, value_name = "UNIX", value_parser = value_parser!(u64).range(..=times::LAST_SECOND))]
     now: Option<u64>,
 
     /// What to print; with `-o json` always the document
@@ -125,7 +125,7 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<(), Failure> {
 }
 
 fn seconds_now() -> Result<u64, Failure> {
-    let since = SystemClock::default().now().duration_since(UNIX_EPOCH);
+    let since = SystemClock.now().duration_since(UNIX_EPOCH);
     since.map(|since| since.as_secs()).map_err(|error| {
         Failure::new(Exit::Failure, "clock", "the clock stands before 1970", "set it, or use `--now`")
             .because(&error)
@@ -164,7 +164,7 @@ async fn stored(args: &SignArgs, known: &KnownScheme, output: &Output) -> Result
     let lookup = Lookup::Key { scheme: known.scheme().name(), key_id: args.key_id.as_str() };
     match store.find(lookup).await? {
         Some(Record::Credential(credential)) => {
-            if credential.standing(SystemClock::default().now()) != Standing::InForce {
+            if credential.standing(SystemClock.now()) != Standing::InForce {
                 output.warn("the key is not in force: servers refuse what it signs");
             }
             Ok(credential)

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The end of the year 9999, after which RFC 3339 has no more to say.
+pub const LAST_SECOND: u64 = 253_402_300_799;
 const DAY: i64 = 86_400;
 const HELP: &str = "write it like 2027-01-31, 2027-01-31T12:00:00Z or 1801396800";
 
@@ -15,7 +17,7 @@ pub fn parse(text: &str) -> Result<SystemTime, String> {
 
 fn unix_seconds(text: &str) -> Option<u64> {
     if let Some(seconds) = digits(text) {
-        return Some(seconds);
+        return Some(seconds).filter(|&seconds| seconds <= LAST_SECOND);
     }
     let (date, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00:00Z"));
     let mut date = date.splitn(3, '-').map(digits);
@@ -103,6 +105,7 @@ mod tests {
             "tomorrow",
             "2023-02-29",
             "2024-13-01",
+            "999999999999",
             "2024-1-",
             "2024-01-01T24:00:00Z",
             "2024-01-01T00:00:00",

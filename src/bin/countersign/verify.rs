@@ -10,7 +10,7 @@ use crate::{
     sign::read_input,
     times, wire,
 };
-use clap::Args;
+use clap::{Args, value_parser};
 use countersign::{
     VerifyError,
     clock::ManualClock,
@@ -53,7 +53,7 @@ pub struct VerifyArgs {
     request: String,
 
     /// Judge as of this moment, in Unix seconds, instead of now
-    #[arg(long, value_name = "UNIX")]
+    #[arg(long, value_name = "UNIX", value_parser = value_parser!(u64).range(..=times::LAST_SECOND))]
     now: Option<u64>,
 
     /// How far a signed time may lie from now, or `off`

@@ -232,7 +232,7 @@ async fn a_new_key_works_at_once_where_the_database_is_open_already() {
     folder.run("migrate").exits(0);
     let keyring = Keyring::load(&folder.path("data/keyring")).unwrap();
     let url = format!("sqlite://{}", folder.path("data/countersign.db").display());
-    let store = SqliteKeyStore::open(&url, keyring, SystemClock::default()).await.unwrap();
+    let store = SqliteKeyStore::open(&url, keyring, SystemClock).await.unwrap();
     let is_there = async || match store.find(Lookup::Key { scheme: "corezoid", key_id: "13000" }) {
         Found::Pending(record) => record.await.unwrap().is_some(),
         Found::Ready(record) => record.is_some(),

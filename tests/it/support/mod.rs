@@ -1,7 +1,11 @@
-//! What several tests share.
+//! What several test files share.
 
+pub(crate) mod client;
 pub(crate) mod guard;
+pub(crate) mod http;
 pub(crate) mod pieces;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "cli")]
+pub(crate) mod server;
 pub(crate) mod vectors;

@@ -126,7 +126,7 @@ struct Created {
 
 /// Makes a key.
 pub async fn create(mut args: CreateArgs, output: &Output) -> Result<(), Failure> {
-    let clock = SystemClock::default();
+    let clock = SystemClock;
     let scheme = args.key.scheme;
     let mut random = [0; 32];
     clock.fill(&mut random);

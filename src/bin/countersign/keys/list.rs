@@ -135,7 +135,7 @@ pub async fn list(args: ListArgs, output: &Output) -> Result<(), Failure> {
     let store = args.store.open_existing(output).await?;
     let all = store.admin().credentials().await;
     let all = all.map_err(|error| Failure::admin(&error, "key", "try again"))?;
-    let now = SystemClock::default().now();
+    let now = SystemClock.now();
     let asked_for = |key: &CredentialSummary| {
         args.scheme.is_none_or(|scheme| scheme.name() == key.scheme)
             && (args.organization.is_none() || args.organization == key.organization)
@@ -153,7 +153,7 @@ pub async fn show(args: ShowArgs, output: &Output) -> Result<(), Failure> {
         let what = format!("{scheme} key `{}`", args.key_id);
         Failure::admin(&error, &what, "see `countersign keys list`")
     })?;
-    let key = Listed::new(found, SystemClock::default().now());
+    let key = Listed::new(found, SystemClock.now());
     output.record(&fields(&key), &key)
 }
 
