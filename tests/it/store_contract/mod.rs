@@ -6,6 +6,8 @@ mod keys;
 #[cfg(all(feature = "postgres", feature = "sqlite"))]
 mod parity;
 #[cfg(feature = "postgres")]
+mod pooler;
+#[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;

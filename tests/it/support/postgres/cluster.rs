@@ -93,7 +93,7 @@ fn binaries() -> Option<PathBuf> {
 }
 
 /// The account that runs the server, if this is root.
-fn somebody_else() -> Option<(u32, u32)> {
+pub(crate) fn somebody_else() -> Option<(u32, u32)> {
     let root = fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let find = |name: &str| {

@@ -4,6 +4,8 @@
 
 mod cluster;
 
+pub(crate) use cluster::somebody_else;
+
 use cluster::Cluster;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use std::{
