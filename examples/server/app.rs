@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     graphql_endpoint::{GraphqlEndpoint, graphql_routes},
+    keys::Keys,
     ops::{OpsEndpoint, ops_routes},
 };
 use axum::{
@@ -19,10 +20,9 @@ use countersign::{
     error::ConfigError,
     middleware::{GraphQlErrors, OpsErrors, StripIdentityLayer},
     scheme::{Ateliere, Corezoid, SalesCloud},
-    store::SqliteKeyStore,
     verify::{AnyOf, Verifier},
 };
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use std::sync::Arc;
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::Span;
@@ -30,18 +30,18 @@ use tracing::Span;
 /// Path that names an organization; its segment must name the one that the request is verified for.
 const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 
-/// Builds the application over a key store. Downloads are offered under `public_url`.
-pub fn app(config: &Config, keys: &SqliteKeyStore, public_url: &str) -> Result<Router, ConfigError> {
+/// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`.
+pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let graphql = GraphqlEndpoint::new(keys.pool().clone(), Arc::new(keys.clone()), Arc::clone(&clock));
-    let ops = OpsEndpoint::new(keys.pool().clone(), clock, public_url);
+    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(keys) as _, Arc::clone(&clock));
+    let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
     let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys)?)
         .with_body_limit(config.body_limit)
         .with_rejection(GraphQlErrors::default());
     let ops_guard = VerifyLayer::new(ops_verifier(config, keys)?)
         .with_body_limit(config.body_limit)
         .with_rejection(OpsErrors::default());
-    let pool = keys.pool().clone();
+    let pool = pool.clone();
     let open = Router::new()
         .route("/", get(|| async { Html(include_str!("page.html")) }))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -56,7 +56,7 @@ pub fn app(config: &Config, keys: &SqliteKeyStore, public_url: &str) -> Result<R
 }
 
 /// Ready means: keys can be asked for.
-async fn ready(pool: SqlitePool) -> (StatusCode, &'static str) {
+async fn ready(pool: AnyPool) -> (StatusCode, &'static str) {
     match sqlx::query("SELECT 1").execute(&pool).await {
         Ok(_) => (StatusCode::OK, "ready\n"),
         Err(error) => {
@@ -67,7 +67,7 @@ async fn ready(pool: SqlitePool) -> (StatusCode, &'static str) {
 }
 
 /// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does.
-fn graphql_verifier(config: &Config, keys: &SqliteKeyStore) -> Result<impl Verifier + use<>, ConfigError> {
+fn graphql_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {
     let mut ateliere = Ateliere::default();
     for url in &config.public_urls {
         ateliere = ateliere.with_public_url(url)?;
@@ -79,13 +79,13 @@ fn graphql_verifier(config: &Config, keys: &SqliteKeyStore) -> Result<impl Verif
         .with_route(Method::POST, "/graphql")?
         .with_route(Method::POST, ORGANIZATION_PATH)?;
     let ateliere =
-        SignatureVerifier::new(ateliere, keys.clone()).with_organization_path(ORGANIZATION_PATH)?;
-    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, keys.clone())))
+        SignatureVerifier::new(ateliere, Arc::clone(keys)).with_organization_path(ORGANIZATION_PATH)?;
+    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, Arc::clone(keys))))
 }
 
-fn ops_verifier(config: &Config, keys: &SqliteKeyStore) -> Result<impl Verifier + use<>, ConfigError> {
+fn ops_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {
     let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")?;
-    Ok(SignatureVerifier::new(corezoid, keys.clone()).with_tolerance(config.tolerance))
+    Ok(SignatureVerifier::new(corezoid, Arc::clone(keys)).with_tolerance(config.tolerance))
 }
 
 /// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.

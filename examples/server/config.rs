@@ -1,5 +1,6 @@
 //! What an operator can choose, by flag or environment.
 
+use anyhow::bail;
 use clap::Parser;
 use countersign::verify::Tolerance;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -12,8 +13,15 @@ pub struct Config {
     #[arg(long, env = "COUNTERSIGN_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
-    /// Where keys and data are.
-    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://data/countersign.db", value_name = "URL")]
+    /// Where keys and data are: an embedded SQLite database, or postgres://…
+    // A URL may hold a password, which help must not show.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://data/countersign.db",
+        value_name = "URL"
+    )]
     pub database_url: String,
 
     /// File with the keys that seal secrets; made on first start beside an embedded database.
@@ -44,7 +52,25 @@ fn tolerance(text: &str) -> Result<Tolerance, std::num::ParseIntError> {
     }
 }
 
+/// What keeps keys and data.
+#[derive(Clone, Copy, Debug)]
+pub enum Engine {
+    Postgres,
+    Sqlite,
+}
+
 impl Config {
+    /// The engine that the database's URL names.
+    pub fn engine(&self) -> anyhow::Result<Engine> {
+        match self.database_url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => Ok(Engine::Postgres),
+            Some("sqlite") => Ok(Engine::Sqlite),
+            _ => bail!(
+                "the database's URL begins with sqlite: or postgres:, like sqlite://data/countersign.db"
+            ),
+        }
+    }
+
     /// A file in the database's folder.
     pub fn beside_the_database(&self, name: &str) -> PathBuf {
         let path = self.database_url.trim_start_matches("sqlite:").trim_start_matches("//");
@@ -54,6 +80,7 @@ impl Config {
 
     /// Whether demonstration keys are made and accepted: only where no stranger can reach them.
     pub fn demo(&self) -> bool {
-        !self.no_demo && self.listen.ip().is_loopback() && self.database_url.starts_with("sqlite:")
+        let embedded = matches!(self.engine(), Ok(Engine::Sqlite));
+        !self.no_demo && self.listen.ip().is_loopback() && embedded
     }
 }

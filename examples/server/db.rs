@@ -1,23 +1,56 @@
 //! The example's own tables: they lie beside the keys, in the same database, and are migrated on their own.
 
 use sqlx::{
-    SqliteConnection, SqlitePool,
+    Any, AnyConnection, AnyPool, Transaction, any,
     migrate::{MigrateError, Migrator},
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// What the example's writers on Postgres wait for. The number means nothing.
+const TURN: &str = "SELECT pg_advisory_xact_lock(7463225)";
+
+/// Opens the database. The example's statements are the same for every engine, and its values text and numbers, so that
+/// the driver which does not care for the engine will do.
+pub(crate) async fn open(url: &str) -> sqlx::Result<AnyPool> {
+    any::install_default_drivers();
+    AnyPool::connect(url).await
+}
+
 /// Migrates the tables. Safe to call at every start, by several processes.
-pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
+pub(crate) async fn migrate(pool: &AnyPool) -> Result<(), MigrateError> {
+    let mut migrator: Migrator = if embedded(pool) {
+        sqlx::migrate!("examples/server/migrations/sqlite")
+    } else {
+        sqlx::migrate!("examples/server/migrations/postgres")
+    };
     // The key store counts its migrations in sqlx's default table. The same numbers stand for other files here, so they
     // are counted in a table of their own; it has had this name from the first migration on.
-    let mut migrator: Migrator = sqlx::migrate!("examples/server/migrations/sqlite");
     migrator.dangerous_set_table_name("ref_migrations");
-    migrator.run(pool).await
+    // One has its turn already, and only until it commits.
+    migrator.set_locking(false);
+    let mut transaction = begin_change(pool).await?;
+    migrator.run(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Begins a transaction that changes something. One at a time has its turn, so that what it read stays true.
+pub(crate) async fn begin_change(pool: &AnyPool) -> sqlx::Result<Transaction<'static, Any>> {
+    if embedded(pool) {
+        // If writers first read and then asked for SQLite's lock, two of them could wait for each other.
+        return pool.begin_with("BEGIN IMMEDIATE").await;
+    }
+    let mut transaction = pool.begin().await?;
+    sqlx::query(TURN).execute(&mut *transaction).await?;
+    Ok(transaction)
+}
+
+fn embedded(pool: &AnyPool) -> bool {
+    pool.connect_options().database_url.scheme() == "sqlite"
 }
 
 /// Gives an organization a few titles and items, unless it has some: the first query shall show something.
-pub(crate) async fn seed(pool: &SqlitePool, organization: &str, now: SystemTime) -> sqlx::Result<()> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+pub(crate) async fn seed(pool: &AnyPool, organization: &str, now: SystemTime) -> sqlx::Result<()> {
+    let mut transaction = begin_change(pool).await?;
     seed_titles(&mut transaction, organization, milliseconds(now)).await?;
     seed_items(&mut transaction, organization).await?;
     transaction.commit().await
@@ -29,7 +62,7 @@ pub(crate) fn milliseconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-async fn seed_titles(db: &mut SqliteConnection, organization: &str, now: i64) -> sqlx::Result<()> {
+async fn seed_titles(db: &mut AnyConnection, organization: &str, now: i64) -> sqlx::Result<()> {
     const COUNT: &str = "SELECT count(*) FROM ref_title WHERE organization = $1";
     const INSERT: &str = "INSERT INTO ref_title (organization, id, name, synopsis, release_year, updated_at) \
                           VALUES ($1, $2, $3, $4, $5, $6)";
@@ -48,7 +81,7 @@ async fn seed_titles(db: &mut SqliteConnection, organization: &str, now: i64) ->
     Ok(())
 }
 
-async fn seed_items(db: &mut SqliteConnection, organization: &str) -> sqlx::Result<()> {
+async fn seed_items(db: &mut AnyConnection, organization: &str) -> sqlx::Result<()> {
     const COUNT: &str = "SELECT count(*) FROM ref_item WHERE organization = $1";
     const ITEM: &str = "INSERT INTO ref_item (organization, id, title) VALUES ($1, $2, $3)";
     const IMAGE: &str =

@@ -12,7 +12,7 @@ use countersign::{
     store::{AdminErrorKind, KeyAdmin, NewCredential},
 };
 use http::Request;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use std::{
     fmt::Write as _, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::SystemTime,
 };
@@ -38,11 +38,7 @@ struct Key {
 
 impl Demo {
     /// The keys in `file`, or new ones, written there and into the store.
-    pub async fn load_or_make(
-        file: &Path,
-        admin: &impl KeyAdmin,
-        clock: &impl Clock,
-    ) -> anyhow::Result<Self> {
+    pub async fn load_or_make(file: &Path, admin: &dyn KeyAdmin, clock: &impl Clock) -> anyhow::Result<Self> {
         match fs::read_to_string(file) {
             Ok(text) => Self::parse(&text).with_context(|| {
                 format!("{} is damaged; delete it, and new demonstration keys are made", file.display())
@@ -78,7 +74,7 @@ impl Demo {
         })
     }
 
-    async fn store(&self, admin: &impl KeyAdmin) -> anyhow::Result<()> {
+    async fn store(&self, admin: &dyn KeyAdmin) -> anyhow::Result<()> {
         let account = Principal::new(ACCOUNT)?;
         exists_is_fine(admin.create_account(&account, None).await)?;
         for (organization, name) in [(SLUG, "Demo Studio"), (COMPANY, "Demo Company"), (UUID, "Demo Shop")] {
@@ -104,7 +100,7 @@ impl Demo {
     }
 
     /// Gives the demonstration organizations a little data to show.
-    pub async fn seed(&self, pool: &SqlitePool, now: SystemTime) -> sqlx::Result<()> {
+    pub async fn seed(&self, pool: &AnyPool, now: SystemTime) -> sqlx::Result<()> {
         db::seed(pool, SLUG, now).await?;
         db::seed(pool, UUID, now).await
     }

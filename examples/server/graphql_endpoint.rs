@@ -30,7 +30,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error as _, SeqAccess, Visitor},
 };
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use std::{fmt, sync::Arc};
 
 /// Requests in one body.
@@ -62,7 +62,7 @@ pub(crate) fn graphql_routes(endpoint: GraphqlEndpoint) -> Router {
 
 impl GraphqlEndpoint {
     /// An endpoint over the example's tables.
-    pub(crate) fn new(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(pool: AnyPool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Self {
         let guard = DocumentGuard::default().with_selection_limit(SELECTION_LIMIT);
         Self { schema: schema::build(pool, apps, clock), guard }
     }

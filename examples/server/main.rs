@@ -9,6 +9,7 @@ mod config;
 mod db;
 mod demo;
 mod graphql_endpoint;
+mod keys;
 mod ops;
 mod schema;
 mod serve;
@@ -18,13 +19,9 @@ mod tests;
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use config::Config;
-use countersign::{
-    clock::{Clock, SystemClock},
-    envelope::Keyring,
-    store::SqliteKeyStore,
-};
+use countersign::clock::{Clock as _, SystemClock};
 use demo::Demo;
-use std::{fs, path::Path, process::ExitCode};
+use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -58,49 +55,21 @@ fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn start(config: &Config) -> anyhow::Result<()> {
-    let mut keys = open(config).await?;
-    db::migrate(keys.pool()).await.context("cannot prepare the server's own tables")?;
-    if config.demo() {
-        keys = keys.with_demo_keys();
-    }
+    let keys = keys::open(config).await?;
+    let pool = db::open(&config.database_url).await.context("cannot reach the server's own tables")?;
+    db::migrate(&pool).await.context("cannot prepare the server's own tables")?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let here = format!("http://{address}");
     let public_url = config.public_urls.first().unwrap_or(&here);
-    let app = app::app(config, &keys, public_url)?;
+    let app = app::app(config, &keys, &pool, public_url)?;
     println!("listening on {here}");
     if config.demo() {
         let file = config.beside_the_database("demo.env");
-        let demo = Demo::load_or_make(&file, &keys, &SystemClock).await?;
-        demo.seed(keys.pool(), SystemClock.now()).await.context("cannot fill the demonstration tables")?;
+        let demo = Demo::load_or_make(&file, &*keys, &SystemClock).await?;
+        demo.seed(&pool, SystemClock.now()).await.context("cannot fill the demonstration tables")?;
         demo.print(address, &file)?;
     }
     serve::serve(listener, app).await.context("cannot serve")
-}
-
-/// Opens the key store; beside an embedded database, a keyring is made if there is none.
-async fn open(config: &Config) -> anyhow::Result<SqliteKeyStore> {
-    if !config.database_url.starts_with("sqlite:") {
-        bail!("`{}` is not a SQLite URL: write it like sqlite://data/countersign.db", config.database_url);
-    }
-    let folder = config.beside_the_database("");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let keyring = keyring(&config.keyring_file)?;
-    let store = SqliteKeyStore::open(&config.database_url, keyring, SystemClock).await;
-    store.with_context(|| format!("cannot open {}", config.database_url))
-}
-
-fn keyring(file: &Path) -> anyhow::Result<Keyring> {
-    if file.exists() {
-        return Ok(Keyring::load(file)?);
-    }
-    let mut random = [0; 32];
-    SystemClock.fill(&mut random);
-    let keyring = Keyring::create(file, random)?;
-    eprintln!(
-        "made the keyring {}: without it the stored secrets cannot be opened, so back it up",
-        file.display()
-    );
-    Ok(keyring)
 }

@@ -2,7 +2,7 @@
 
 use super::{conv, node, op::Op, refusal::Refusal, session::Session};
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 
 /// Files that are kept of each process; the oldest goes first. Ours.
 const FILES_KEPT: i64 = 10;
@@ -20,7 +20,7 @@ pub(super) async fn perform(
 }
 
 /// Reads a file of the workspace.
-pub(super) async fn read(pool: &SqlitePool, workspace: &str, file: &str) -> sqlx::Result<Option<String>> {
+pub(super) async fn read(pool: &AnyPool, workspace: &str, file: &str) -> sqlx::Result<Option<String>> {
     const SELECT: &str = "SELECT content FROM ref_export WHERE id = $1 AND conv_id = $2 AND workspace = $3";
     let Some((conv_id, id)) = numbers(file) else { return Ok(None) };
     sqlx::query_scalar(SELECT).bind(id).bind(conv_id).bind(workspace).fetch_optional(pool).await

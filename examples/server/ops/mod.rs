@@ -18,7 +18,7 @@ mod task;
 mod trash;
 
 use self::{op::Op, refusal::Refusal, session::Session};
-use crate::caller::Caller;
+use crate::{caller::Caller, db};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -29,7 +29,7 @@ use axum::{
 };
 use countersign::{Verified, VerifyLayer, clock::Clock};
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use std::{sync::Arc, time::UNIX_EPOCH};
 
 /// Operations in one package. Corezoid has such a limit; its number is not public, this one is ours.
@@ -38,7 +38,7 @@ const OPS_LIMIT: usize = 100;
 /// The endpoint's state.
 #[derive(Clone)]
 pub(crate) struct OpsEndpoint {
-    pool: SqlitePool,
+    pool: AnyPool,
     clock: Arc<dyn Clock>,
     public_url: Arc<str>,
 }
@@ -73,7 +73,7 @@ pub(crate) async fn method_not_allowed() -> Response {
 
 impl OpsEndpoint {
     /// An endpoint over the example's tables. Addresses of downloads start with `public_url`.
-    pub(crate) fn new(pool: SqlitePool, clock: Arc<dyn Clock>, public_url: &str) -> Self {
+    pub(crate) fn new(pool: AnyPool, clock: Arc<dyn Clock>, public_url: &str) -> Self {
         Self { pool, clock, public_url: public_url.trim_end_matches('/').into() }
     }
 
@@ -120,10 +120,8 @@ impl OpsEndpoint {
     /// An operation that is refused leaves nothing behind: its transaction is dropped, and so rolled back.
     async fn transact(&self, caller: &Caller, op: &Op<'_>) -> Result<Value, Refusal> {
         op.check_company(caller)?;
-        // A writer takes SQLite's lock at once. If it first read and then asked for the lock, two of them could wait
-        // for each other.
-        let begin = if op.changes() { "BEGIN IMMEDIATE" } else { "BEGIN" };
-        let mut transaction = self.pool.begin_with(begin).await?;
+        let mut transaction =
+            if op.changes() { db::begin_change(&self.pool).await? } else { self.pool.begin().await? };
         let since_epoch = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut session = Session {
             db: &mut transaction,

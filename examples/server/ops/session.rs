@@ -4,13 +4,13 @@ use super::{op::Op, refusal::Refusal};
 use crate::caller::Caller;
 use countersign::clock::Clock;
 use serde_json::{Value, json};
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 use uuid::Uuid;
 
 /// One operation's transaction and circumstances.
 pub(super) struct Session<'s> {
     /// The transaction.
-    pub db: &'s mut SqliteConnection,
+    pub db: &'s mut AnyConnection,
     /// Who operates.
     pub caller: &'s Caller,
     /// The space whose objects the caller may touch.

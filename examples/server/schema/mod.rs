@@ -15,7 +15,7 @@ use async_graphql::{
     Context, EmptySubscription, Error, MergedObject, Object, Result, Scalar, ScalarType, Value,
 };
 use countersign::clock::Clock;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use std::sync::Arc;
 
 /// The schema, ready to execute.
@@ -33,7 +33,7 @@ const MAX_ITEMS: u16 = 100;
 ///
 /// The limits here are the second line, about what a query costs. The first, about what its text does to a parser, is
 /// the [`DocumentGuard`](countersign::graphql::DocumentGuard) of the endpoint.
-pub(crate) fn build(pool: SqlitePool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Schema {
+pub(crate) fn build(pool: AnyPool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Schema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .data(pool)
         .data(apps)
@@ -121,11 +121,11 @@ fn now(context: &Context<'_>) -> Result<Milliseconds> {
 }
 
 /// The database, and the organization whose rows the caller may see.
-fn tenant<'c>(context: &Context<'c>) -> Result<(&'c SqlitePool, &'c str)> {
+fn tenant<'c>(context: &Context<'c>) -> Result<(&'c AnyPool, &'c str)> {
     let caller = context.data::<Caller>()?;
     let organization = caller.organization.as_deref();
     let organization = organization.ok_or_else(|| Error::new("the request names no organization"))?;
-    Ok((context.data::<SqlitePool>()?, organization))
+    Ok((context.data::<AnyPool>()?, organization))
 }
 
 /// What a caller learns about an error of the database: that there was one.

@@ -1,8 +1,11 @@
-//! The handlers without HTTP and without signatures: what they do for a caller who is already verified.
+//! The handlers without HTTP and without signatures: what they do for a caller who is already verified. All of it over
+//! both engines.
 
-mod graphql;
-mod ops;
-mod routes;
+mod on_postgres;
+mod on_sqlite;
+#[expect(dead_code, reason = "the tests of the key store use more of it")]
+#[path = "../../../tests/it/support/postgres/mod.rs"]
+mod postgres;
 
 use crate::{
     caller::Caller,
@@ -11,34 +14,43 @@ use crate::{
 };
 use async_trait::async_trait;
 use countersign::store::AdminError;
-use sqlx::{
-    SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode},
-};
+use sqlx::AnyPool;
 use std::time::{Duration, UNIX_EPOCH};
+use tempfile::TempDir;
 
 /// The second at which the clock of a test stands still.
 const NOW: u64 = 1_700_000_000;
 
-/// A database file of its own for each test, gone with the test.
-struct Database {
-    pool: SqlitePool,
-    _folder: tempfile::TempDir,
+/// A database of its own for each test, gone with the test.
+struct Database<P> {
+    pool: AnyPool,
+    _place: P,
 }
 
-impl Database {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = SqliteConnectOptions::new()
-            .filename(folder.path().join("test.db"))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal);
-        let pool = SqlitePool::connect_with(options).await.unwrap();
+impl<P> Database<P> {
+    async fn at(place: P, url: &str) -> Self {
+        let pool = db::open(url).await.unwrap();
         db::migrate(&pool).await.unwrap();
         for organization in ["acme", "globex"] {
             db::seed(&pool, organization, UNIX_EPOCH + Duration::from_secs(NOW)).await.unwrap();
         }
-        Self { pool, _folder: folder }
+        Self { pool, _place: place }
+    }
+}
+
+impl Database<TempDir> {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display());
+        Self::at(folder, &url).await
+    }
+}
+
+impl Database<postgres::Database> {
+    async fn new() -> Self {
+        let database = postgres::Database::empty().await;
+        let url = database.url().to_owned();
+        Self::at(database, &url).await
     }
 }
 
@@ -60,16 +72,4 @@ impl Apps for Installed {
         let acme = AppOrganization { uuid: "acme".to_owned(), label: "Acme Studios".to_owned() };
         Ok(if (scheme, app) == ("salescloud", "app-1") { vec![acme] } else { Vec::new() })
     }
-}
-
-#[tokio::test]
-async fn migrating_and_seeding_twice_changes_nothing() {
-    let database = Database::new().await;
-    db::migrate(&database.pool).await.unwrap();
-    db::seed(&database.pool, "acme", UNIX_EPOCH).await.unwrap();
-    let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql).fetch_one(&database.pool);
-    assert_eq!(count("SELECT count(*) FROM ref_title WHERE organization = 'acme'").await.unwrap(), 3);
-    assert_eq!(count("SELECT count(*) FROM ref_item WHERE organization = 'acme'").await.unwrap(), 2);
-    // The key store's own bookkeeping may stand in the same database.
-    assert_eq!(count("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'").await.unwrap(), 0);
 }

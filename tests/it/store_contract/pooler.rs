@@ -6,7 +6,7 @@ use super::{
     sql::{chain, clock, keyring},
     *,
 };
-use crate::support::postgres::{Database, somebody_else};
+use crate::support::postgres::{Database, cluster::somebody_else};
 use countersign::store::PostgresKeyStore;
 use std::{
     env, fs,

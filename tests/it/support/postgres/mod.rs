@@ -2,9 +2,7 @@
 //!
 //! There is no way to leave these tests out: where there is no Postgres they fail, and say what to install.
 
-mod cluster;
-
-pub(crate) use cluster::somebody_else;
+pub(crate) mod cluster;
 
 use cluster::Cluster;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};

@@ -1,0 +1,16 @@
+//! All tests, over Postgres.
+
+#![expect(clippy::duplicate_mod, reason = "the same tests, over another engine")]
+
+#[path = "../graphql.rs"]
+mod graphql;
+#[path = "../ops/mod.rs"]
+mod ops;
+#[path = "../routes.rs"]
+mod routes;
+#[path = "../tables.rs"]
+mod tables;
+
+use super::*;
+
+type Database = super::Database<postgres::Database>;
