@@ -4,6 +4,8 @@
 //! is the thread's own processor time: neighbours on the machine disturb neither. Contenders take turns in short slices,
 //! in rotating order, and the median of the per-round ratios is reported.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up shall stop")]
+
 mod apps;
 mod contest;
 mod pipe;

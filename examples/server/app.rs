@@ -49,7 +49,7 @@ pub fn app(config: &Config, keys: &SqliteKeyStore, public_url: &str) -> Result<R
         .layer(StripIdentityLayer::new());
     Ok(graphql_routes(graphql)
         .route_layer(graphql_guard)
-        .merge(ops_routes(ops).route_layer(ops_guard))
+        .merge(ops_routes(ops, ops_guard))
         .merge(open)
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http().make_span_with(span)))

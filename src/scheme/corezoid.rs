@@ -157,11 +157,9 @@ impl Scheme for Corezoid {
         if self.routes.matching(path).next().is_none() {
             return Ok(None);
         }
-        let mut segments = path.rsplit('/');
-        let (Some(signature), Some(time), Some(login)) = (segments.next(), segments.next(), segments.next())
-        else {
-            return Ok(None);
-        };
+        let Some((path, signature)) = split_last(path) else { return Ok(None) };
+        let Some((path, time)) = split_last(path) else { return Ok(None) };
+        let Some((_, login)) = split_last(path) else { return Ok(None) };
         let time = self.time(time).ok_or(VerifyError::malformed("the time is not whole seconds"))?;
         let signature = Signature::from_hex(Algorithm::SandwichSha1, signature, Case::Any)
             .map_err(|_| VerifyError::malformed("the signature is not 40 hexadecimal digits"))?;
@@ -199,6 +197,12 @@ impl Scheme for Corezoid {
             .map_err(|error| SignError::with_source("the request has no usable URI", error))?;
         Ok(())
     }
+}
+
+/// A path without its last segment, and that segment.
+fn split_last(path: &str) -> Option<(&str, &str)> {
+    let slash = path.bytes().rposition(|byte| byte == b'/')?;
+    Some((&path[..slash], &path[slash + 1..]))
 }
 
 #[cfg(test)]

@@ -132,11 +132,10 @@ fn authorization<'m>(message: &Message<'m>) -> Result<Option<&'m str>, VerifyErr
 
 /// 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
 fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    const DASHES: [usize; 4] = [8, 13, 18, 23];
+    let Ok(bytes) = <[u8; 36]>::try_from(text.as_bytes()) else { return false };
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
+    digits == 32 && DASHES.iter().all(|&place| bytes[place] == b'-')
 }
 
 impl Scheme for SalesCloud {
@@ -177,7 +176,7 @@ impl Scheme for SalesCloud {
         if !is_uuid(application) || !organization.is_none_or(is_uuid) {
             return Err(VerifyError::malformed("application and organization must be UUIDs"));
         }
-        if !public_key.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if public_key.bytes().filter(u8::is_ascii_alphanumeric).count() != public_key.len() {
             return Err(VerifyError::malformed("the public key must be letters and digits"));
         }
         let signature = Signature::from_base64(Algorithm::HmacSha256, signature)

@@ -48,12 +48,14 @@ pub struct SignatureBase<'m>(SmallVec<[Segment<'m>; 8]>);
 
 impl<'m> SignatureBase<'m> {
     /// Appends bytes.
+    #[inline]
     #[must_use]
     pub fn bytes<B: AsRef<[u8]> + ?Sized>(self, bytes: &'m B) -> Self {
         self.push(Segment::Bytes(Cow::Borrowed(bytes.as_ref())))
     }
 
     /// Appends text as it is.
+    #[inline]
     #[must_use]
     pub fn text(self, text: Cow<'m, str>) -> Self {
         self.push(Segment::Bytes(match text {
@@ -63,29 +65,34 @@ impl<'m> SignatureBase<'m> {
     }
 
     /// Appends text as the inside of a JSON string, escaped as `JSON.stringify` does.
+    #[inline]
     #[must_use]
     pub fn in_json(self, text: impl Into<Cow<'m, str>>) -> Self {
         self.push(Segment::InJson(text.into()))
     }
 
     /// Appends the place of the raw body.
+    #[inline]
     #[must_use]
     pub fn body(self) -> Self {
         self.push(Segment::Body)
     }
 
     /// Appends the place of the body as the inside of a JSON string.
+    #[inline]
     #[must_use]
     pub fn body_in_json(self) -> Self {
         self.push(Segment::BodyInJson)
     }
 
     /// Appends the place of the secret.
+    #[inline]
     #[must_use]
     pub fn secret(self) -> Self {
         self.push(Segment::Secret)
     }
 
+    #[inline]
     fn push(mut self, segment: Segment<'m>) -> Self {
         self.0.push(segment);
         self

@@ -46,12 +46,14 @@ impl SignatureVerifier {
         let mut random = [0; 32];
         SystemClock.fill(&mut random);
         let dummy = MacKey::new(scheme.algorithm(), &Secret::from_random(random));
+        let named = scheme.routes().listed().iter().filter(|route| route.names("organization"));
+        let organization_paths = named.cloned().collect();
         Self {
             scheme: Box::new(scheme),
             keys: Arc::new(keys),
             clock: Arc::new(SystemClock),
             tolerance: Tolerance::default(),
-            organization_paths: Vec::new(),
+            organization_paths,
             dummy,
         }
     }
@@ -177,7 +179,6 @@ impl SignatureVerifier {
             .organization_paths
             .iter()
             .filter(|route| route.matches_path(path))
-            .chain(self.scheme.routes().matching(path))
             .filter_map(|route| route.named("organization", path));
         let mut only = None;
         for named in named {

@@ -1,6 +1,7 @@
 //! Foreign clients get through, and not with one byte changed: the providers' own samples, and independent ones in
 //! Python and shell. `tests/clients/README.md` says how they are spoken to; `./x test` installs what they import.
 
+use crate::support::client::run;
 use axum::{Router, routing::post};
 use countersign::{
     SignatureVerifier, Verified, VerifyLayer,
@@ -14,8 +15,6 @@ use countersign::{
 use http::Method;
 use std::{
     net::{SocketAddr, TcpListener},
-    path::Path,
-    process::Command,
     sync::{Arc, LazyLock},
     thread,
 };
@@ -75,41 +74,17 @@ fn corezoid_clients_are_verified() {
 }
 
 fn passes(file: &str, settings: &[(&str, &str)], begin: &str) {
-    let (status, body) = run(file, settings, "");
+    let (status, body) = run(file, settings, SECRET, "");
     assert_eq!(status, 200, "{file}: {body}");
     assert!(body.starts_with(begin), "{file}: {body}");
 }
 
 fn refuses(file: &str, settings: &[(&str, &str)], parts: &[&str]) {
     for part in parts {
-        let (status, body) = run(file, settings, part);
+        let (status, body) = run(file, settings, SECRET, part);
         assert_eq!(status, 401, "{file} with another {part}: {body}");
         assert!(body.contains(r#""code":"unauthorized""#), "{file} with another {part}: {body}");
     }
-}
-
-/// Runs a client and reads the line that it prints.
-fn run(file: &str, settings: &[(&str, &str)], tamper: &str) -> (u64, String) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let installed = root.join("target/clients");
-    assert!(installed.join("stamp").exists(), "the clients are not installed; run the tests by `./x test`");
-    let program = match file.rsplit_once('.').map(|name| name.1) {
-        Some("py") => installed.join("venv/bin/python"),
-        Some("sh") => "sh".into(),
-        _ => "node".into(),
-    };
-    let ran = Command::new(program)
-        .arg(root.join("tests/clients").join(file))
-        .envs(settings.iter().filter(|setting| !setting.1.is_empty()).copied())
-        .env("SECRET", SECRET)
-        .env("TAMPER", tamper)
-        .env("NODE_PATH", installed.join("node_modules"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{file}: {}", String::from_utf8_lossy(&ran.stderr));
-    let answer: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
-    (answer["status"].as_u64().unwrap(), answer["body"].as_str().unwrap().to_owned())
 }
 
 /// A server on the loopback interface that says who called, for whom, and with what.

@@ -29,6 +29,9 @@ mod properties;
 // What README.md shows works.
 #[cfg(feature = "cli")]
 mod readme;
+// The reference server, as an operator and the providers' clients meet it.
+#[cfg(feature = "cli")]
+mod reference_server;
 // What a caller that is refused gets to see.
 mod refusals;
 // That an upload held open does not outlive the key it was begun with.
@@ -36,7 +39,9 @@ mod revocation_in_flight;
 // What HTTP/1.1 and HTTP/2 make of requests and refusals, over real sockets.
 mod sockets;
 // What every key store does and refuses, run over each of them.
+#[cfg(feature = "sqlite")]
 mod store_contract;
+// What several of these share.
 mod support;
 // Which of the URLs that clients type a server can know again.
 mod url_arrivals;

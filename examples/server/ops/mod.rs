@@ -27,7 +27,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use countersign::{Verified, clock::Clock};
+use countersign::{Verified, VerifyLayer, clock::Clock};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use std::{sync::Arc, time::UNIX_EPOCH};
@@ -43,24 +43,24 @@ pub(crate) struct OpsEndpoint {
     public_url: Arc<str>,
 }
 
-/// The routes of the endpoint, to be put behind a [`VerifyLayer`](countersign::VerifyLayer), which has checked the last
-/// three segments of each.
-pub(crate) fn ops_routes(endpoint: OpsEndpoint) -> Router {
+/// The routes of the endpoint behind their guard, which has checked the last three segments of each.
+///
+/// A method that a route does not have is answered before the guard: Corezoid's clients know that answer, and no handler
+/// stands behind it.
+pub(crate) fn ops_routes(endpoint: OpsEndpoint, guard: VerifyLayer) -> Router {
     let perform = |State(endpoint): State<OpsEndpoint>, verified: Verified, body: Bytes| async move {
         endpoint.answer(&Caller::from(&verified), &body).await
     };
     let download = |State(endpoint): State<OpsEndpoint>, verified: Verified, path: Path<[String; 4]>| async move {
         endpoint.download(&Caller::from(&verified), &path[0]).await
     };
-    let perform = post(perform).fallback(method_not_allowed);
+    let perform = post(perform).layer(guard.clone()).fallback(method_not_allowed);
+    let download = get(download).layer(guard).fallback(method_not_allowed);
     Router::new()
         .route("/api/1/json/{login}/{time}/{signature}", perform.clone())
         .route("/api/2/json/{login}/{time}/{signature}", perform)
-        .route(
-            "/user_downloads/{file}/{login}/{time}/{signature}",
-            get(download).fallback(method_not_allowed),
-        )
-        // The layer has its own limit, which counts for all routes alike.
+        .route("/user_downloads/{file}/{login}/{time}/{signature}", download)
+        // The guard has its own limit, which counts for all routes alike.
         .layer(DefaultBodyLimit::disable())
         .with_state(endpoint)
 }

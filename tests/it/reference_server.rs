@@ -1,0 +1,195 @@
+//! The reference server, as an operator and the providers' clients meet it: the lines it prints work when they are
+//! pasted, the documents' own programs get data, and keys made by the command line work at the next request.
+
+use crate::support::{
+    client,
+    server::{Server, built},
+};
+use serde_json::Value;
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+const UUID: &str = "7b371391-1561-4cac-8f86-9b7bcba83db2";
+/// What the document calls a simple example request. It is no JSON.
+const SAMPLE: &str = "{ \"query\": { systemTimeInMillis } }";
+
+/// A key of the demonstration file.
+fn demo(server: &Server, name: &str) -> String {
+    let text = fs::read_to_string(server.folder().join("data/demo.env")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    line.unwrap_or_else(|| panic!("no {name}")).to_owned()
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn printed_lines_work_when_they_are_pasted_and_after_a_restart() {
+    let server = Server::start(&[]);
+    let lines: Vec<_> = server.printed.lines().filter(|line| line.contains("curl")).collect();
+    let answers: Vec<_> = lines.iter().map(|line| json(&server.shell(line))).collect();
+    assert_eq!(answers[0][0]["data"]["titles"].as_array().map(Vec::len), Some(2), "{}", answers[0]);
+    assert_eq!(answers[1]["data"]["appOrganizations"][0]["uuid"], UUID, "{}", answers[1]);
+    assert_eq!(answers[2]["request_proc"], "ok", "{}", answers[2]);
+    for secret in ["data/demo.env", "data/keyring"] {
+        let mode = fs::metadata(server.folder().join(secret)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{secret}");
+    }
+    assert!(server.stop());
+}
+
+#[test]
+fn the_documents_own_programs_get_data() {
+    let server = Server::start(&[]);
+    // Another query is another URL, and still a route.
+    let (url, ops) = (format!("{}/graphql?probe=1", server.url), format!("{}/api/2/json", server.url));
+    let ateliere = [
+        ("BASE_URL", &*url),
+        ("KEY_ID", &*demo(&server, "ATELIERE_KEY_ID")),
+        ("ORGANIZATION", &*demo(&server, "ATELIERE_ORGANIZATION")),
+        ("QUERY", "{ titles(limit: 2) { id name } }"),
+    ];
+    let secret = demo(&server, "ATELIERE_SECRET");
+    for file in ["ateliere.mjs", "ateliere.py", "ateliere.sh"] {
+        let (status, body) = client::run(file, &ateliere, &secret, "");
+        assert_eq!(
+            (status, json(&body)[0]["data"]["titles"].as_array().map(Vec::len)),
+            (200, Some(2)),
+            "{body}"
+        );
+        refused(file, &ateliere, &secret, &["body", "url", "organization", "signature"]);
+    }
+    let app = [
+        ("BASE_URL", &*server.url),
+        ("KEY_ID", &*demo(&server, "SALESCLOUD_KEY_ID")),
+        ("PUBLIC_KEY", &*demo(&server, "SALESCLOUD_PUBLIC_KEY")),
+        ("ORGANIZATION", UUID),
+        ("BODY", SAMPLE),
+    ];
+    let secret = demo(&server, "SALESCLOUD_SECRET");
+    let (status, body) = client::run("salescloud_axios.cjs", &app, &secret, "");
+    assert_eq!((status, json(&body)["data"]["createLog"].is_null()), (200, false), "{body}");
+    refused("salescloud_axios.cjs", &app, &secret, &["body", "organization", "signature"]);
+    for file in ["salescloud.cjs", "salescloud.py", "salescloud.sh"] {
+        // The sample verifies, and then is no GraphQL request.
+        let (status, body) = client::run(file, &app, &secret, "");
+        assert_eq!((status, json(&body)["errors"][0]["message"].is_string()), (400, true), "{body}");
+        refused(file, &app, &secret, &["body", "organization", "signature"]);
+    }
+    let corezoid = [
+        ("BASE_URL", &*ops),
+        ("KEY_ID", &*demo(&server, "COREZOID_KEY_ID")),
+        ("BODY", r#"{"ops":[{"id":1,"type":"create","obj":"conv","title":"Тест"}]}"#),
+    ];
+    let secret = demo(&server, "COREZOID_SECRET");
+    for file in ["corezoid.cjs", "corezoid.py", "corezoid.sh"] {
+        let (status, body) = client::run(file, &corezoid, &secret, "");
+        assert_eq!((status, &json(&body)["ops"][0]["proc"]), (200, &Value::from("ok")), "{body}");
+        refused(file, &corezoid, &secret, &["body", "time", "signature"]);
+    }
+}
+
+/// One byte of anything signed changed: 401.
+fn refused(file: &str, settings: &[(&str, &str)], secret: &str, parts: &[&str]) {
+    for part in parts {
+        let (status, body) = client::run(file, settings, secret, part);
+        assert_eq!(status, 401, "{file} with another {part}: {body}");
+    }
+}
+
+#[test]
+fn keys_made_while_the_server_runs_work_at_the_next_request() {
+    let server = Server::start(&["--no-demo"]);
+    server.countersign(&["orgs", "create", "acme"]);
+    let url = format!("{}/graphql", server.url);
+    let settings = [
+        ("BASE_URL", &*url),
+        ("KEY_ID", "pk_made_late"),
+        ("ORGANIZATION", "acme"),
+        ("QUERY", "{ me { keyId organization } }"),
+    ];
+    // Somebody asks for the key before there is one.
+    let secret = "a-secret-that-is-not-the-right-one";
+    assert_eq!(client::run("ateliere.py", &settings, secret, "").0, 401);
+    let create =
+        ["keys", "create", "--scheme", "ateliere", "--key-id", "pk_made_late", "--organization", "acme"];
+    let secret = server.countersign(&create);
+    let (status, body) = client::run("ateliere.py", &settings, &secret, "");
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(json(&body)[0]["data"]["me"]["keyId"], "pk_made_late", "{body}");
+    // The organization in the path must be the verified one.
+    for (organization, expected) in [("acme", 200), ("globex", 401)] {
+        let url = format!("{}/{organization}/graphql", server.url);
+        let mut settings = settings;
+        settings[0].1 = &url;
+        assert_eq!(client::run("ateliere.py", &settings, &secret, "").0, expected, "{organization}");
+    }
+}
+
+#[test]
+fn demonstration_keys_work_where_nobody_else_can_reach_them_only() {
+    let server = Server::start(&[]);
+    let line = server.printed.lines().find(|line| line.contains("oz-key-id")).unwrap().to_owned();
+    let database = format!("sqlite://{}", server.folder().join("data/countersign.db").display());
+    let keyring = server.folder().join("data/keyring");
+    let keyring = keyring.to_str().unwrap();
+    let strict = Server::start(&["--no-demo", "--database-url", &database, "--keyring-file", keyring]);
+    let line =
+        line.replace(server.url.trim_start_matches("http://"), strict.url.trim_start_matches("http://"));
+    assert!(strict.shell(&line).contains("UNAUTHENTICATED"));
+}
+
+#[test]
+fn every_route_refuses_strangers_but_those_that_are_open() {
+    let server = Server::start(&["--no-demo"]);
+    let ask = |method: &str, path: &str| -> u16 {
+        let line = format!("curl -s -o /dev/null -w '%{{http_code}}' -X {method} '{}{path}'", server.url);
+        server.shell(&line).parse().unwrap()
+    };
+    let signed = "/1/1700000000/c28013c2a2ffe0bd17a7ec3ab7b2f8aa8b5ccf04";
+    let guarded = [
+        ("POST", "/".to_owned()),
+        ("POST", "/graphql".to_owned()),
+        ("POST", "/acme/graphql".to_owned()),
+        ("POST", format!("/api/1/json{signed}")),
+        ("POST", format!("/api/2/json{signed}")),
+        ("GET", format!("/user_downloads/conv_1.json{signed}")),
+    ];
+    for (method, path) in &guarded {
+        assert_eq!(ask(method, path), 401, "{method} {path}");
+    }
+    // Open by intent: a page, the health of the server, and Corezoid's answer to a method that a route does not have.
+    for path in ["/", "/healthz", "/readyz"] {
+        assert_eq!(ask("GET", path), 200, "{path}");
+    }
+    assert_eq!(ask("PUT", &format!("/api/2/json{signed}")), 405);
+    let page = server.shell(&format!("curl -s -i -X GET '{}/api/2/json{signed}'", server.url));
+    assert!(page.contains("405") && page.contains("text/html"), "{page}");
+    assert!(page.ends_with("The specified method is not allowed against this resource"), "{page}");
+    for (method, path) in [
+        ("GET", "/graphql"),
+        ("DELETE", "/graphql"),
+        ("GET", "/no/such/route"),
+        ("POST", "/api/3/json/1/1/1"),
+    ] {
+        assert!([401, 404, 405].contains(&ask(method, path)), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_listener_that_others_can_reach_needs_its_public_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |arguments: &[&str]| {
+        let server = Command::new(built("examples/server"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_remove("DATABASE_URL")
+            .output()
+            .unwrap();
+        (server.status.success(), String::from_utf8(server.stderr).unwrap())
+    };
+    let (success, told) = start(&["--listen", "0.0.0.0:0"]);
+    assert!(!success && told.contains("--public-url"), "{told}");
+    let (success, told) = start(&["--database-url", "mysql://nowhere/none"]);
+    assert!(!success && told.starts_with("error: ") && told.lines().count() == 1, "{told}");
+}

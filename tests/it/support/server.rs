@@ -1,0 +1,94 @@
+//! The reference server as a process of its own, and the command line beside it.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+};
+use tempfile::TempDir;
+
+/// A running reference server with a folder of its own; both end when it is dropped.
+pub(crate) struct Server {
+    process: Child,
+    folder: TempDir,
+    /// `http://host:port`.
+    pub(crate) url: String,
+    /// What it printed after that, to the end of the demonstration lines.
+    pub(crate) printed: String,
+}
+
+impl Server {
+    /// Starts the server that was built with this test, in a new folder on a free port.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Command::new(built("examples/server"))
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_remove("DATABASE_URL")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        let mut printed = String::new();
+        while !arguments.contains(&"--no-demo") && printed.matches("curl").count() < 3 {
+            assert!(output.read_line(&mut printed).unwrap() > 0, "the server ended: {printed}");
+        }
+        // Somebody has to read on, or the server would wait for it.
+        thread::spawn(move || output.lines().for_each(drop));
+        Self { process, folder, url, printed }
+    }
+
+    /// The server's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs the command line in the server's folder and returns what it printed; it must succeed.
+    pub(crate) fn countersign(&self, arguments: &[&str]) -> String {
+        let ran = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(arguments)
+            .current_dir(self.folder())
+            .env_remove("DATABASE_URL")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Runs a line in a shell, in the server's folder, and returns what it printed.
+    pub(crate) fn shell(&self, line: &str) -> String {
+        let ran = Command::new("sh").args(["-euc", line]).current_dir(self.folder()).output().unwrap();
+        assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    }
+
+    /// Asks the server to end and returns whether it did so in good order.
+    pub(crate) fn stop(mut self) -> bool {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.process.wait().unwrap().success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Something that cargo built beside this test.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let path = env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name);
+    assert!(path.exists(), "{} is not built; run the tests by `./x test`", path.display());
+    path
+}
