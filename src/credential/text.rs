@@ -18,7 +18,9 @@ enum Text {
 
 impl Text {
     fn new(text: &str) -> Result<Self, TextError> {
-        if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
+        // Names are nearly always visible ASCII, and that can be seen without decoding them.
+        let plain = text.bytes().filter(|byte| (b' '..=b'~').contains(byte)).count() == text.len();
+        if text.is_empty() || text.len() > LONGEST || !plain && text.chars().any(char::is_control) {
             return Err(TextError(()));
         }
         let mut bytes = [0; INLINE];

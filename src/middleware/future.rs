@@ -11,7 +11,7 @@ use crate::{
     message::Message,
     verify::{
         Verified,
-        steps::{Begun, Place, Seeking, Step, Verdict, Verification},
+        steps::{Begun, Seeking, Start, Step, Verdict, Verification},
     },
 };
 use bytes::{Buf as _, Bytes};
@@ -40,70 +40,82 @@ pin_project! {
     /// Response future of [`Verify`](super::Verify).
     ///
     /// Must be polled in a Tokio runtime with its timer: a body that pauses is timed, and so is the key store.
+    //
+    // One flat record, made in one piece where the caller wants it: what a verification holds is large, and every
+    // layer of nesting would copy it once more.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, ReqBody, B>
     where
         S: Service<Request<B>>,
     {
+        share: Share,
+        request: Option<(Parts, S)>,
+        frames: Frames,
+        verification: Option<Verification>,
+        stage: Stage,
         #[pin]
-        state: State<S, ReqBody, S::Future>,
+        body: ReqBody,
+        #[pin]
+        timer: Option<Sleep>,
+        #[pin]
+        inner: Option<S::Future>,
         inner_body: PhantomData<fn() -> B>,
     }
 }
 
-pin_project! {
-    #[project = StateProj]
-    enum State<S, ReqBody, F> {
-        Open { request: Option<Open<S>>, #[pin] body: ReqBody, #[pin] timer: Option<Sleep> },
-        Inner { #[pin] future: F },
-    }
-}
-
-/// A request whose verdict is open, and the inner service that was made ready for it.
-struct Open<S> {
-    share: Share,
-    inner: S,
-    head: Parts,
-    frames: Frames,
-    verification: Option<Verification>,
-    stage: Stage,
+/// A request whose verdict is open.
+struct Open<'f, ReqBody> {
+    share: &'f mut Share,
+    head: &'f Parts,
+    frames: &'f mut Frames,
+    verification: &'f mut Option<Verification>,
+    stage: &'f mut Stage,
+    body: Pin<&'f mut ReqBody>,
+    timer: Pin<&'f mut Option<Sleep>>,
 }
 
 /// How far a request has come.
 enum Stage {
+    /// Nothing is judged yet. Judging begins with the first poll, when the future has come to its place: what a
+    /// verification holds is large, and need not move any more.
+    Arrived,
     /// The store was asked for the key.
-    Seeking(Place, Seeking),
+    Seeking(Start, Seeking),
     /// The body is arriving; these bytes of it have arrived and are not hashed yet.
     Receiving(Bytes),
     /// The body passes once more, from this frame and this byte of it on.
     Repeating(usize, usize),
     /// The store was asked whether all is as it was.
     Deciding(Verdict),
-    /// Nothing more is needed to refuse.
-    Refused(Option<VerifyError>),
 }
 
 impl<S, ReqBody, B> ResponseFuture<S, ReqBody, B>
 where
     S: Service<Request<B>>,
-    ReqBody: Body,
 {
     pub(super) fn new(settings: Arc<Settings>, inner: S, request: Request<ReqBody>) -> Self {
         let (head, body) = request.into_parts();
-        let (verification, stage) = match begin(&settings, &head, &body) {
-            Ok(Begun::Ready(verification)) => (Some(verification), Stage::Receiving(Bytes::new())),
-            Ok(Begun::Seeking(place, seeking)) => (None, Stage::Seeking(place, seeking)),
-            Err(error) => (None, Stage::Refused(Some(error))),
-        };
-        let frames = Frames::default();
-        let open = Open { share: Share::new(settings), inner, head, frames, verification, stage };
-        let state = State::Open { request: Some(open), body, timer: None };
-        Self { state, inner_body: PhantomData }
+        Self {
+            share: Share::new(settings),
+            request: Some((head, inner)),
+            frames: Frames::default(),
+            verification: None,
+            stage: Stage::Arrived,
+            body,
+            timer: None,
+            inner: None,
+            inner_body: PhantomData,
+        }
     }
 }
 
 /// Judges what can be judged by the head alone.
-fn begin(settings: &Settings, head: &Parts, body: &impl Body) -> Result<Begun, VerifyError> {
+fn begin(
+    settings: &Settings,
+    head: &Parts,
+    body: &impl Body,
+    place: &mut Option<Verification>,
+) -> Result<Begun, VerifyError> {
     if body.size_hint().lower() > settings.body_limit {
         return Err(VerifyErrorKind::BodyTooLarge.into());
     }
@@ -112,7 +124,7 @@ fn begin(settings: &Settings, head: &Parts, body: &impl Body) -> Result<Begun, V
         return Err(VerifyErrorKind::UnsupportedEncoding.into());
     }
     let message = Message::new(head, original_target(head))?;
-    settings.verifier.begin(&message)?.ok_or_else(|| VerifyErrorKind::Missing.into())
+    settings.verifier.begin(&message, place)?.ok_or_else(|| VerifyErrorKind::Missing.into())
 }
 
 /// The target as it stood in the request line, also where a router has cut a prefix off since.
@@ -134,54 +146,65 @@ where
     type Output = Result<S::Response, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            match state.as_mut().project() {
-                StateProj::Inner { future } => return future.poll(cx),
-                StateProj::Open { request, mut body, mut timer } => {
-                    let Some(open) = request else { return Poll::Pending };
-                    let verdict = ready!(open.poll_verdict(body.as_mut(), timer.as_mut(), cx));
-                    let Some(open) = request.take() else { return Poll::Pending };
-                    match open.conclude(verdict) {
-                        Ok((mut inner, request)) => {
-                            let future = inner.call(request);
-                            state.set(State::Inner { future });
-                        }
-                        Err(refused) => return Poll::Ready(Ok(refused.map(ResBody::from))),
-                    }
-                }
-            }
+        let mut this = self.project();
+        if let Some(inner) = this.inner.as_mut().as_pin_mut() {
+            return inner.poll(cx);
         }
+        let Some((head, _)) = this.request else { return Poll::Pending };
+        let mut open = Open {
+            share: this.share,
+            head,
+            frames: this.frames,
+            verification: this.verification,
+            stage: this.stage,
+            body: this.body,
+            timer: this.timer,
+        };
+        let verdict = ready!(open.poll_verdict(cx));
+        open.timer.set(None);
+        this.share.release();
+        let verified = match verdict {
+            Ok(verified) => verified,
+            Err(error) => {
+                let refused = refuse::refuse(this.share, this.verification.as_ref(), &error);
+                return Poll::Ready(Ok(refused.map(ResBody::from)));
+            }
+        };
+        *this.verification = None;
+        let Some((mut head, mut service)) = this.request.take() else { return Poll::Pending };
+        refuse::tell_accepted(&verified);
+        this.share.identity.strip(&mut head);
+        head.extensions.insert(verified);
+        let body = std::mem::take(this.frames).into_body();
+        this.inner.set(Some(service.call(Request::from_parts(head, body.into()))));
+        this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx))
     }
 }
 
-impl<S> Open<S> {
+impl<ReqBody> Open<'_, ReqBody>
+where
+    ReqBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
+{
     /// Takes the request as far as it goes.
-    fn poll_verdict<ReqBody>(
-        &mut self,
-        mut body: Pin<&mut ReqBody>,
-        mut timer: Pin<&mut Option<Sleep>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Verified, VerifyError>>
-    where
-        ReqBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
-    {
+    fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<Verified, VerifyError>> {
         let patience = self.share.store_timeout;
         loop {
             match &mut self.stage {
-                Stage::Refused(error) => {
-                    let error = error.take();
-                    return Poll::Ready(Err(error.unwrap_or_else(|| VerifyErrorKind::Internal.into())));
+                Stage::Arrived => {
+                    *self.stage = match begin(self.share, self.head, &*self.body, self.verification)? {
+                        Begun::Ready => Stage::Receiving(Bytes::new()),
+                        Begun::Seeking(start, seeking) => Stage::Seeking(start, seeking),
+                    };
                 }
-                Stage::Seeking(place, seeking) => {
-                    let place = *place;
-                    let records = ready!(poll_store(seeking, timer.as_mut(), patience, cx))?;
-                    let message = Message::new(&self.head, original_target(&self.head))?;
-                    self.verification = Some(self.share.verifier.resume(place, &message, records)?);
-                    self.stage = Stage::Receiving(Bytes::new());
+                Stage::Seeking(start, seeking) => {
+                    let start = *start;
+                    let records = ready!(poll_store(seeking, self.timer.as_mut(), patience, cx))?;
+                    let message = Message::new(self.head, original_target(self.head))?;
+                    *self.verification = Some(self.share.verifier.resume(start, &message, records)?);
+                    *self.stage = Stage::Receiving(Bytes::new());
                 }
                 Stage::Receiving(_) => {
-                    ready!(self.poll_receive(body.as_mut(), timer.as_mut(), cx))?;
+                    ready!(self.poll_receive(cx))?;
                     if let Some(verdict) = self.finish()? {
                         return Poll::Ready(verdict);
                     }
@@ -192,24 +215,16 @@ impl<S> Open<S> {
                         return Poll::Ready(verdict);
                     }
                 }
-                Stage::Deciding(verdict) => return poll_store(verdict, timer, patience, cx),
+                Stage::Deciding(verdict) => return poll_store(verdict, self.timer.as_mut(), patience, cx),
             }
             // What comes next has a time limit of its own.
-            timer.set(None);
+            self.timer.set(None);
         }
     }
 
     /// Hashes the body as it arrives, and keeps it.
-    fn poll_receive<ReqBody>(
-        &mut self,
-        mut body: Pin<&mut ReqBody>,
-        mut timer: Pin<&mut Option<Sleep>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), VerifyError>>
-    where
-        ReqBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
-    {
-        let (Some(verification), Stage::Receiving(left)) = (&mut self.verification, &mut self.stage) else {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), VerifyError>> {
+        let (Some(verification), Stage::Receiving(left)) = (&mut *self.verification, &mut *self.stage) else {
             return Poll::Ready(Err(VerifyErrorKind::Internal.into()));
         };
         let mut turn = Turn::new(verification);
@@ -218,13 +233,13 @@ impl<S> Open<S> {
             left.advance(turn.hash(verification, left));
         }
         while left.is_empty() {
-            if body.is_end_stream() {
+            if self.body.is_end_stream() {
                 return Poll::Ready(Ok(()));
             }
             if turn.is_over() {
                 break;
             }
-            let frame = match body.as_mut().poll_frame(cx) {
+            let frame = match self.body.as_mut().poll_frame(cx) {
                 Poll::Pending => break,
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Ready(Some(frame)) => frame.map_err(broken_off)?,
@@ -238,7 +253,7 @@ impl<S> Open<S> {
             if !data.is_empty() {
                 *left = data.slice(hashed..);
                 self.frames.push(data);
-                timer.set(None);
+                self.timer.set(None);
                 progress = true;
             }
         }
@@ -250,13 +265,14 @@ impl<S> Open<S> {
                 return Poll::Pending;
             }
         }
-        ready!(poll_timer(timer, self.share.idle_timeout, cx));
+        ready!(poll_timer(self.timer.as_mut(), self.share.idle_timeout, cx));
         Poll::Ready(Err(VerifyErrorKind::Timeout.into()))
     }
 
     /// Hashes the body that was kept once more, for other spellings of the signature base.
     fn poll_repeat(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), VerifyError>> {
-        let (Some(verification), Stage::Repeating(index, offset)) = (&mut self.verification, &mut self.stage)
+        let (Some(verification), Stage::Repeating(index, offset)) =
+            (&mut *self.verification, &mut *self.stage)
         else {
             return Poll::Ready(Err(VerifyErrorKind::Internal.into()));
         };
@@ -278,29 +294,12 @@ impl<S> Open<S> {
     /// Judges when the body has ended: the verdict, or the next stage.
     fn finish(&mut self) -> Result<Option<Result<Verified, VerifyError>>, VerifyError> {
         let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
-        match self.share.verifier.finish(verification, &self.head, original_target(&self.head)) {
+        match self.share.verifier.finish(verification, self.head, original_target(self.head)) {
             Step::Done(verdict) => return Ok(Some(verdict)),
-            Step::Again => self.stage = Stage::Repeating(0, 0),
-            Step::Pending(verdict) => self.stage = Stage::Deciding(verdict),
+            Step::Again => *self.stage = Stage::Repeating(0, 0),
+            Step::Pending(verdict) => *self.stage = Stage::Deciding(verdict),
         }
         Ok(None)
-    }
-
-    /// The request for the inner service, or the refusal.
-    fn conclude<B: From<VerifiedBody>>(
-        self,
-        verdict: Result<Verified, VerifyError>,
-    ) -> Result<(S, Request<B>), Response<Bytes>> {
-        match verdict {
-            Ok(verified) => {
-                refuse::tell_accepted(&verified);
-                let mut head = self.head;
-                self.share.identity.strip(&mut head);
-                head.extensions.insert(verified);
-                Ok((self.inner, Request::from_parts(head, self.frames.into_body().into())))
-            }
-            Err(error) => Err(refuse::refuse(&self.share, self.verification.as_ref(), &error)),
-        }
     }
 }
 

@@ -61,6 +61,14 @@ impl Share {
         Self { settings, held: 0 }
     }
 
+    /// Counts nothing any more: the bytes are verified, or gone.
+    pub(super) fn release(&mut self) {
+        if self.held > 0 {
+            self.settings.held.fetch_sub(self.held, Ordering::Relaxed);
+            self.held = 0;
+        }
+    }
+
     /// Counts all bytes that the request holds by now. Only a request that wants more can be the one too many.
     pub(super) fn hold(&mut self, bytes: u64) -> Result<(), VerifyErrorKind> {
         let more = bytes.saturating_sub(self.held);
@@ -84,9 +92,7 @@ impl Deref for Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        if self.held > 0 {
-            self.settings.held.fetch_sub(self.held, Ordering::Relaxed);
-        }
+        self.release();
     }
 }
 

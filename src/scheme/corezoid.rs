@@ -58,7 +58,7 @@ use super::{Covers, Parameters, Presented, Route, Routes, Scheme, SignedTime, Te
 use crate::{
     error::{ConfigError, SignError, VerifyError},
     message::Message,
-    signature::{Algorithm, Case, Signature, SignatureBase},
+    signature::{Algorithm, Case, Segment, Signature, SignatureBase},
 };
 use http::{Method, Uri, request::Parts, uri::PathAndQuery};
 use std::time::{Duration, UNIX_EPOCH};
@@ -157,11 +157,9 @@ impl Scheme for Corezoid {
         if self.routes.matching(path).next().is_none() {
             return Ok(None);
         }
-        let mut segments = path.rsplit('/');
-        let (Some(signature), Some(time), Some(login)) = (segments.next(), segments.next(), segments.next())
-        else {
-            return Ok(None);
-        };
+        let Some((path, signature)) = split_last(path) else { return Ok(None) };
+        let Some((path, time)) = split_last(path) else { return Ok(None) };
+        let Some((_, login)) = split_last(path) else { return Ok(None) };
         let time = self.time(time).ok_or(VerifyError::malformed("the time is not whole seconds"))?;
         let signature = Signature::from_hex(Algorithm::SandwichSha1, signature, Case::Any)
             .map_err(|_| VerifyError::malformed("the signature is not 40 hexadecimal digits"))?;
@@ -170,12 +168,8 @@ impl Scheme for Corezoid {
     }
 
     fn signature_base<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
-        let base = SignatureBase::default();
-        let base = match &parameters.time {
-            Some(time) => base.text(time.text.clone()),
-            None => base,
-        };
-        base.secret().body().secret()
+        let time = parameters.time.as_ref().map(|time| time.text.clone()).unwrap_or_default();
+        SignatureBase::from([Segment::text(time), Segment::Secret, Segment::Body, Segment::Secret])
     }
 
     fn attach(
@@ -199,6 +193,12 @@ impl Scheme for Corezoid {
             .map_err(|error| SignError::with_source("the request has no usable URI", error))?;
         Ok(())
     }
+}
+
+/// A path without its last segment, and that segment.
+fn split_last(path: &str) -> Option<(&str, &str)> {
+    let slash = path.bytes().rposition(|byte| byte == b'/')?;
+    Some((&path[..slash], &path[slash + 1..]))
 }
 
 #[cfg(test)]

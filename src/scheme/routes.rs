@@ -12,6 +12,8 @@ use http::Method;
 pub struct Route {
     method: Method,
     segments: Vec<TemplateSegment>,
+    /// What every path of this shape begins with.
+    prefix: Box<str>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,7 +35,8 @@ impl Route {
             .split('/')
             .map(|segment| TemplateSegment::parse(segment).ok_or_else(wrong))
             .collect::<Result<_, _>>()?;
-        Ok(Self { method, segments })
+        let prefix = template.split('{').next().unwrap_or_default().into();
+        Ok(Self { method, segments, prefix })
     }
 
     /// The method.
@@ -45,7 +48,10 @@ impl Route {
     /// Whether the path has this template's shape.
     #[must_use]
     pub fn matches_path(&self, path: &str) -> bool {
-        let mut given = path.strip_prefix('/').unwrap_or(path).split('/');
+        if !path.starts_with(&*self.prefix) {
+            return false;
+        }
+        let mut given = segments(path);
         self.segments.iter().all(|segment| match (segment, given.next()) {
             (TemplateSegment::Literal(literal), Some(given)) => **literal == *given,
             (TemplateSegment::Named(_), Some(given)) => !given.is_empty(),
@@ -56,12 +62,31 @@ impl Route {
     /// The segment of `path` that stands in the place of `{name}`.
     #[must_use]
     pub fn named<'p>(&self, name: &str, path: &'p str) -> Option<&'p str> {
-        let place = self
-            .segments
-            .iter()
-            .position(|segment| matches!(segment, TemplateSegment::Named(named) if **named == *name))?;
-        path.strip_prefix('/')?.split('/').nth(place)
+        segments(path).nth(self.place_of(name)?)
     }
+
+    /// Whether one of the segments is `{name}`.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        self.place_of(name).is_some()
+    }
+
+    fn place_of(&self, name: &str) -> Option<usize> {
+        let is_it = |segment: &_| matches!(segment, TemplateSegment::Named(named) if **named == *name);
+        self.segments.iter().position(is_it)
+    }
+}
+
+/// The segments of a path: what stands between its slashes. Paths are short, and a loop over their bytes is cheaper than
+/// a search that makes itself ready for long ones.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(path.strip_prefix('/').unwrap_or(path));
+    std::iter::from_fn(move || {
+        let path = rest?;
+        let end = path.bytes().position(|byte| byte == b'/');
+        rest = end.map(|end| &path[end + 1..]);
+        Some(&path[..end.unwrap_or(path.len())])
+    })
 }
 
 impl TemplateSegment {
@@ -98,11 +123,16 @@ impl Routes {
 
     /// The routes whose template has the shape of `path`.
     pub fn matching<'r>(&'r self, path: &'r str) -> impl Iterator<Item = &'r Route> {
-        let routes = match self {
-            Self::AnyPath(_) => &[][..],
+        self.listed().iter().filter(move |route| route.matches_path(path))
+    }
+
+    /// The routes one by one; none if any path will do.
+    #[must_use]
+    pub fn listed(&self) -> &[Route] {
+        match self {
+            Self::AnyPath(_) => &[],
             Self::Only(routes) => routes,
-        };
-        routes.iter().filter(move |route| route.matches_path(path))
+        }
     }
 }
 

@@ -80,7 +80,7 @@ use super::{Covers, Parameters, Presented, Route, Routes, Scheme, Tenancy};
 use crate::{
     error::{ConfigError, SignError, VerifyError},
     message::Message,
-    signature::{Algorithm, Signature, SignatureBase},
+    signature::{Algorithm, Segment, Signature, SignatureBase},
 };
 use http::{HeaderName, HeaderValue, Method, header::AUTHORIZATION, request::Parts};
 
@@ -132,11 +132,10 @@ fn authorization<'m>(message: &Message<'m>) -> Result<Option<&'m str>, VerifyErr
 
 /// 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
 fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    const DASHES: [usize; 4] = [8, 13, 18, 23];
+    let Ok(bytes) = <[u8; 36]>::try_from(text.as_bytes()) else { return false };
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
+    digits == 32 && DASHES.iter().all(|&place| bytes[place] == b'-')
 }
 
 impl Scheme for SalesCloud {
@@ -177,7 +176,7 @@ impl Scheme for SalesCloud {
         if !is_uuid(application) || !organization.is_none_or(is_uuid) {
             return Err(VerifyError::malformed("application and organization must be UUIDs"));
         }
-        if !public_key.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if public_key.bytes().filter(u8::is_ascii_alphanumeric).count() != public_key.len() {
             return Err(VerifyError::malformed("the public key must be letters and digits"));
         }
         let signature = Signature::from_base64(Algorithm::HmacSha256, signature)
@@ -230,14 +229,15 @@ impl Scheme for SalesCloud {
 }
 
 fn base<'m>(parameters: &Parameters<'m>, organization: std::borrow::Cow<'m, str>) -> SignatureBase<'m> {
-    SignatureBase::default()
-        .bytes(parameters.key_id)
-        .bytes(":")
-        .bytes(parameters.public_key.unwrap_or_default())
-        .bytes(":")
-        .text(organization)
-        .bytes(":")
-        .body()
+    SignatureBase::from([
+        Segment::bytes(parameters.key_id),
+        Segment::bytes(":"),
+        Segment::bytes(parameters.public_key.unwrap_or_default()),
+        Segment::bytes(":"),
+        Segment::text(organization),
+        Segment::bytes(":"),
+        Segment::Body,
+    ])
 }
 
 #[cfg(test)]

@@ -54,17 +54,15 @@ enum State {
 
 impl Computation {
     /// Begins a signature for each of `bases` with each of `keys`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers have just made the iterator, and keep none")]
     pub fn begin<'k>(bases: &[SignatureBase<'_>], keys: impl Iterator<Item = &'k MacKey> + Clone) -> Self {
         let body = bases.first().map_or(BodyForm::Absent, SignatureBase::body_form);
-        let lanes = bases
-            .iter()
-            .enumerate()
-            .flat_map(move |(b, base)| {
-                keys.clone()
-                    .enumerate()
-                    .map(move |(k, key)| Lane::begin(base, key, Matched { base: b, key: k }))
-            })
-            .collect();
+        let mut lanes = SmallVec::new();
+        for (b, base) in bases.iter().enumerate() {
+            for (k, key) in keys.clone().enumerate() {
+                lanes.push(Lane::begin(base, key, Matched { base: b, key: k }));
+            }
+        }
         Self { lanes, body, utf8: Utf8::default(), unsigned: false }
     }
 

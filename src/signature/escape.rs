@@ -65,9 +65,7 @@ impl<F: FnMut(&[u8])> Stage<F> {
                 self.hand_over_blocks();
             }
             if needs_escape(u64::from_le_bytes(*word)) {
-                for &byte in word {
-                    self.escape(byte);
-                }
+                self.escape_word(*word);
             } else {
                 self.buffer[self.len..self.len + WORD].copy_from_slice(word);
                 self.len += WORD;
@@ -91,6 +89,26 @@ impl<F: FnMut(&[u8])> Stage<F> {
     pub(super) fn finish(&mut self) {
         (self.sink)(&self.buffer[..self.len]);
         self.len = 0;
+    }
+
+    /// Escapes eight bytes of which some need it. Where they are is not predictable, so nothing is asked: each byte is
+    /// written behind a backslash, and the next one over it if there was nothing to escape.
+    fn escape_word(&mut self, word: [u8; WORD]) {
+        if word.iter().any(|&byte| CLASS[usize::from(byte)] == 1) {
+            return word.into_iter().for_each(|byte| self.escape(byte));
+        }
+        let mut pairs = [0; 2 * WORD];
+        let mut len = 0;
+        for byte in word {
+            let letter = CLASS[usize::from(byte)];
+            let escapes = usize::from(letter != 0);
+            pairs[len % (2 * WORD)] = b'\\';
+            len += escapes;
+            pairs[len % (2 * WORD)] = if escapes == 0 { byte } else { letter };
+            len += 1;
+        }
+        self.buffer[self.len..self.len + 2 * WORD].copy_from_slice(&pairs);
+        self.len += len;
     }
 
     fn escape(&mut self, byte: u8) {
