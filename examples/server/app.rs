@@ -24,7 +24,11 @@ use countersign::{
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
-use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    trace::TraceLayer,
+};
 use tracing::Span;
 
 /// Path that names an organization; its segment must name the one that the request is verified for.
@@ -52,7 +56,11 @@ pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Re
         .merge(ops_routes(ops, ops_guard))
         .merge(open)
         .layer(CatchPanicLayer::new())
-        .layer(TraceLayer::new_for_http().make_span_with(span)))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        // A caller's own id could pass for one of ours.
+        .layer(StripIdentityLayer::with_prefixes(["x-request-id"])))
 }
 
 /// Ready means: keys can be asked for.
@@ -91,5 +99,6 @@ fn ops_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, C
 /// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.
 fn span(request: &Request<Body>) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    tracing::info_span!("request", method = %request.method(), route)
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    tracing::info_span!("request", method = %request.method(), route, id)
 }

@@ -64,11 +64,16 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let here = format!("http://{address}");
     let public_url = config.public_urls.first().unwrap_or(&here);
     let app = app::app(config, &keys, &pool, public_url)?;
-    println!("listening on {here}");
+    // Whoever waits for the line below may use the demonstration keys at once.
+    let mut demo = None;
     if config.demo() {
         let file = config.beside_the_database("demo.env");
-        let demo = Demo::load_or_make(&file, &*keys, &SystemClock).await?;
-        demo.seed(&pool, SystemClock.now()).await.context("cannot fill the demonstration tables")?;
+        let made = Demo::load_or_make(&file, &*keys, &SystemClock).await?;
+        made.seed(&pool, SystemClock.now()).await.context("cannot fill the demonstration tables")?;
+        demo = Some((made, file));
+    }
+    println!("listening on {here}");
+    if let Some((demo, file)) = demo {
         demo.print(address, &file)?;
     }
     serve::serve(listener, app).await.context("cannot serve")

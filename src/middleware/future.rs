@@ -11,7 +11,7 @@ use crate::{
     message::Message,
     verify::{
         Verified,
-        steps::{Begun, Place, Seeking, Step, Verdict, Verification},
+        steps::{Begun, Seeking, Start, Step, Verdict, Verification},
     },
 };
 use bytes::{Buf as _, Bytes};
@@ -80,7 +80,7 @@ enum Stage {
     /// verification holds is large, and need not move any more.
     Arrived,
     /// The store was asked for the key.
-    Seeking(Place, Seeking),
+    Seeking(Start, Seeking),
     /// The body is arriving; these bytes of it have arrived and are not hashed yet.
     Receiving(Bytes),
     /// The body passes once more, from this frame and this byte of it on.
@@ -110,7 +110,12 @@ where
 }
 
 /// Judges what can be judged by the head alone.
-fn begin(settings: &Settings, head: &Parts, body: &impl Body) -> Result<Begun, VerifyError> {
+fn begin(
+    settings: &Settings,
+    head: &Parts,
+    body: &impl Body,
+    place: &mut Option<Verification>,
+) -> Result<Begun, VerifyError> {
     if body.size_hint().lower() > settings.body_limit {
         return Err(VerifyErrorKind::BodyTooLarge.into());
     }
@@ -119,7 +124,7 @@ fn begin(settings: &Settings, head: &Parts, body: &impl Body) -> Result<Begun, V
         return Err(VerifyErrorKind::UnsupportedEncoding.into());
     }
     let message = Message::new(head, original_target(head))?;
-    settings.verifier.begin(&message)?.ok_or_else(|| VerifyErrorKind::Missing.into())
+    settings.verifier.begin(&message, place)?.ok_or_else(|| VerifyErrorKind::Missing.into())
 }
 
 /// The target as it stood in the request line, also where a router has cut a prefix off since.
@@ -157,16 +162,15 @@ where
         };
         let verdict = ready!(open.poll_verdict(cx));
         open.timer.set(None);
-        let verification = this.verification.take();
         this.share.release();
         let verified = match verdict {
             Ok(verified) => verified,
             Err(error) => {
-                let refused = refuse::refuse(this.share, verification.as_ref(), &error);
+                let refused = refuse::refuse(this.share, this.verification.as_ref(), &error);
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
         };
-        drop(verification);
+        *this.verification = None;
         let Some((mut head, mut service)) = this.request.take() else { return Poll::Pending };
         refuse::tell_accepted(&verified);
         this.share.identity.strip(&mut head);
@@ -186,18 +190,17 @@ where
         let patience = self.share.store_timeout;
         loop {
             match &mut self.stage {
-                Stage::Arrived => match begin(self.share, self.head, &*self.body)? {
-                    Begun::Ready(verification) => {
-                        *self.verification = Some(verification);
-                        *self.stage = Stage::Receiving(Bytes::new());
-                    }
-                    Begun::Seeking(place, seeking) => *self.stage = Stage::Seeking(place, seeking),
-                },
-                Stage::Seeking(place, seeking) => {
-                    let place = *place;
+                Stage::Arrived => {
+                    *self.stage = match begin(self.share, self.head, &*self.body, self.verification)? {
+                        Begun::Ready => Stage::Receiving(Bytes::new()),
+                        Begun::Seeking(start, seeking) => Stage::Seeking(start, seeking),
+                    };
+                }
+                Stage::Seeking(start, seeking) => {
+                    let start = *start;
                     let records = ready!(poll_store(seeking, self.timer.as_mut(), patience, cx))?;
                     let message = Message::new(self.head, original_target(self.head))?;
-                    *self.verification = Some(self.share.verifier.resume(place, &message, records)?);
+                    *self.verification = Some(self.share.verifier.resume(start, &message, records)?);
                     *self.stage = Stage::Receiving(Bytes::new());
                 }
                 Stage::Receiving(_) => {

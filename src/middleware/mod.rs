@@ -18,6 +18,9 @@
 //! decompression, no path normalisation, no method override. A proxy that changes `Host` or path changes what
 //! Ateliere signs; tell the scheme its public URLs.
 //!
+//! A request has its place in the inner service from its first byte on, as tower asks for: a concurrency limit behind
+//! the layer also counts requests whose bodies are still arriving. Put such a limit around the layer.
+//!
 //! # Example
 //!
 //! ```

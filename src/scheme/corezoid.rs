@@ -58,7 +58,7 @@ use super::{Covers, Parameters, Presented, Route, Routes, Scheme, SignedTime, Te
 use crate::{
     error::{ConfigError, SignError, VerifyError},
     message::Message,
-    signature::{Algorithm, Case, Signature, SignatureBase},
+    signature::{Algorithm, Case, Segment, Signature, SignatureBase},
 };
 use http::{Method, Uri, request::Parts, uri::PathAndQuery};
 use std::time::{Duration, UNIX_EPOCH};
@@ -168,12 +168,8 @@ impl Scheme for Corezoid {
     }
 
     fn signature_base<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
-        let base = SignatureBase::default();
-        let base = match &parameters.time {
-            Some(time) => base.text(time.text.clone()),
-            None => base,
-        };
-        base.secret().body().secret()
+        let time = parameters.time.as_ref().map(|time| time.text.clone()).unwrap_or_default();
+        SignatureBase::from([Segment::text(time), Segment::Secret, Segment::Body, Segment::Secret])
     }
 
     fn attach(

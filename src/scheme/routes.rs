@@ -12,6 +12,8 @@ use http::Method;
 pub struct Route {
     method: Method,
     segments: Vec<TemplateSegment>,
+    /// What every path of this shape begins with.
+    prefix: Box<str>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,7 +35,8 @@ impl Route {
             .split('/')
             .map(|segment| TemplateSegment::parse(segment).ok_or_else(wrong))
             .collect::<Result<_, _>>()?;
-        Ok(Self { method, segments })
+        let prefix = template.split('{').next().unwrap_or_default().into();
+        Ok(Self { method, segments, prefix })
     }
 
     /// The method.
@@ -45,6 +48,9 @@ impl Route {
     /// Whether the path has this template's shape.
     #[must_use]
     pub fn matches_path(&self, path: &str) -> bool {
+        if !path.starts_with(&*self.prefix) {
+            return false;
+        }
         let mut given = segments(path);
         self.segments.iter().all(|segment| match (segment, given.next()) {
             (TemplateSegment::Literal(literal), Some(given)) => **literal == *given,

@@ -80,7 +80,7 @@ use super::{Covers, Parameters, Presented, Route, Routes, Scheme, Tenancy};
 use crate::{
     error::{ConfigError, SignError, VerifyError},
     message::Message,
-    signature::{Algorithm, Signature, SignatureBase},
+    signature::{Algorithm, Segment, Signature, SignatureBase},
 };
 use http::{HeaderName, HeaderValue, Method, header::AUTHORIZATION, request::Parts};
 
@@ -229,14 +229,15 @@ impl Scheme for SalesCloud {
 }
 
 fn base<'m>(parameters: &Parameters<'m>, organization: std::borrow::Cow<'m, str>) -> SignatureBase<'m> {
-    SignatureBase::default()
-        .bytes(parameters.key_id)
-        .bytes(":")
-        .bytes(parameters.public_key.unwrap_or_default())
-        .bytes(":")
-        .text(organization)
-        .bytes(":")
-        .body()
+    SignatureBase::from([
+        Segment::bytes(parameters.key_id),
+        Segment::bytes(":"),
+        Segment::bytes(parameters.public_key.unwrap_or_default()),
+        Segment::bytes(":"),
+        Segment::text(organization),
+        Segment::bytes(":"),
+        Segment::Body,
+    ])
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ enum State {
 
 impl Computation {
     /// Begins a signature for each of `bases` with each of `keys`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers have just made the iterator, and keep none")]
     pub fn begin<'k>(bases: &[SignatureBase<'_>], keys: impl Iterator<Item = &'k MacKey> + Clone) -> Self {
         let body = bases.first().map_or(BodyForm::Absent, SignatureBase::body_form);
         let mut lanes = SmallVec::new();

@@ -28,7 +28,7 @@ pub fn check_secret(algorithm: Algorithm, secret: &Secret, allow_weak: bool) -> 
     let bytes = secret.expose();
     if PUBLISHED.contains(&&*hex::encode(Sha256::digest(bytes))) {
         Err(SecretRefused::Published)
-    } else if algorithm == Algorithm::SandwichSha1 && bytes.iter().all(u8::is_ascii_digit) {
+    } else if algorithm == Algorithm::SandwichSha1 && bytes.iter().all(|b| b.is_ascii_digit() || *b == b'.') {
         Err(SecretRefused::DigitsOnly)
     } else if bytes.len() < SHORTEST && !allow_weak {
         Err(SecretRefused::Short { length: bytes.len() })
@@ -41,8 +41,8 @@ pub fn check_secret(algorithm: Algorithm, secret: &Secret, allow_weak: bool) -> 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SecretRefused {
-    /// It is made of digits, and so is the time that stands before it in the text that is signed: a time and a secret
-    /// could trade digits and the signature would still match.
+    /// It is made of digits (or digits and points, which a lenient time may have), and so is the time that stands before
+    /// it in the text that is signed: a time and a secret could trade digits and the signature would still match.
     DigitsOnly,
     /// It is the sample of a provider's public document.
     Published,
@@ -115,6 +115,8 @@ mod tests {
         for allow_weak in [false, true] {
             let digits = "12345678901234567890";
             assert_eq!(check(Algorithm::SandwichSha1, digits, allow_weak), Err(SecretRefused::DigitsOnly));
+            let points = "1234567890.12345678";
+            assert_eq!(check(Algorithm::SandwichSha1, points, allow_weak), Err(SecretRefused::DigitsOnly));
             assert_eq!(check(Algorithm::SandwichSha1, "1234567890123456789x", allow_weak), Ok(()));
             assert_eq!(check(Algorithm::HmacSha256, digits, allow_weak), Ok(()));
         }

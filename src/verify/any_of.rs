@@ -2,7 +2,7 @@
 
 use super::{
     Verifier,
-    steps::{Begun, Place, Records, Step, Steps, Verification},
+    steps::{Begun, Records, Start, Step, Steps, Verification},
 };
 use crate::{
     error::{VerifyError, VerifyErrorKind},
@@ -53,33 +53,39 @@ impl Verifier for AnyOf {
 }
 
 impl Steps for AnyOf {
-    fn begin(&self, message: &Message<'_>) -> Result<Option<Begun>, VerifyError> {
+    fn begin(
+        &self,
+        message: &Message<'_>,
+        place: &mut Option<Verification>,
+    ) -> Result<Option<Begun>, VerifyError> {
         let mut chosen = None;
         for (index, verifier) in self.0.iter().enumerate() {
-            let Some(mut begun) = verifier.begin(message)? else { continue };
-            match &mut begun {
-                Begun::Ready(verification) => verification.place.verifier = index,
-                Begun::Seeking(place, _) => place.verifier = index,
-            }
-            if chosen.replace(begun).is_some() {
+            let Some(mut begun) = verifier.begin(message, place)? else { continue };
+            if chosen.is_some() {
                 return Err(VerifyError::malformed("credentials of two kinds"));
             }
+            match (&mut begun, &mut *place) {
+                (Begun::Seeking(start, _), _) => start.verifier = index,
+                (Begun::Ready, Some(verification)) => verification.start.verifier = index,
+                (Begun::Ready, None) => return Err(VerifyErrorKind::Internal.into()),
+            }
+            chosen = Some(begun);
         }
         Ok(chosen)
     }
 
     fn resume(
         &self,
-        place: Place,
+        start: Start,
         message: &Message<'_>,
         records: Records,
     ) -> Result<Verification, VerifyError> {
-        let verifier = self.0.get(place.verifier).ok_or(VerifyErrorKind::Internal)?;
-        verifier.resume(place, message, records)
+        let verifier = self.0.get(start.verifier).ok_or(VerifyErrorKind::Internal)?;
+        verifier.resume(start, message, records)
     }
 
     fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step {
-        match self.0.get(verification.place.verifier) {
+        match self.0.get(verification.start.verifier) {
             Some(verifier) => verifier.finish(verification, head, target),
             None => Step::Done(Err(VerifyErrorKind::Internal.into())),
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Tolerance, Verified, Verifier,
-    steps::{Begun, Place, Records, Seeking, Step, Steps, Verdict, Verification},
+    steps::{Begun, Records, Seeking, Start, Step, Steps, Verdict, Verification},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -133,14 +133,14 @@ impl SignatureVerifier {
         message: &Message<'_>,
         read: Read<'_>,
         mut records: Records,
-        place: Place,
+        start: Start,
     ) -> Verification {
         let Parameters { public_key, ref time, .. } = read.presented.parameters;
         // A key id beside another public key than its own names no key at all.
         records.credential.take_if(|credential| !credential.goes_with(public_key));
         let base = [self.scheme.signature_base(message, &read.presented.parameters)];
         Verification {
-            computation: self.compute(&base, &records, place.arrived),
+            computation: self.compute(&base, &records, start.arrived),
             signature: read.presented.signature,
             scheme: self.scheme.name(),
             key_id: read.key_id,
@@ -149,7 +149,7 @@ impl SignatureVerifier {
             records,
             rounds: 0,
             waited: false,
-            place,
+            start,
         }
     }
 
@@ -168,7 +168,7 @@ impl SignatureVerifier {
         let presented = self.scheme.read(&message).ok()??;
         let alternates = self.scheme.alternates(&message, &presented.parameters);
         let bases = alternates.chunks(SPELLINGS_A_PASS).nth(verification.rounds)?;
-        verification.computation = self.compute(bases, &verification.records, verification.place.arrived);
+        verification.computation = self.compute(bases, &verification.records, verification.start.arrived);
         verification.rounds += 1;
         Some(())
     }
@@ -199,7 +199,7 @@ impl SignatureVerifier {
         path: &str,
     ) -> Result<Case, VerifyError> {
         if let Some(time) = verification.time {
-            self.tolerance.check(time, verification.place.arrived)?;
+            self.tolerance.check(time, verification.start.arrived)?;
         }
         Ok(Case {
             scheme: verification.scheme,
@@ -220,35 +220,42 @@ impl Verifier for SignatureVerifier {
 }
 
 impl Steps for SignatureVerifier {
-    fn begin(&self, message: &Message<'_>) -> Result<Option<Begun>, VerifyError> {
+    fn begin(
+        &self,
+        message: &Message<'_>,
+        place: &mut Option<Verification>,
+    ) -> Result<Option<Begun>, VerifyError> {
         let Some(read) = self.read(message)? else { return Ok(None) };
-        let place = Place { verifier: 0, arrived: self.clock.now() };
+        let start = Start { verifier: 0, arrived: self.clock.now() };
         Ok(Some(match self.seek(&read.key_id, read.organization.as_ref()) {
-            Sought::Ready(records) => Begun::Ready(self.verification(message, read, records, place)),
-            Sought::Pending(seeking) => Begun::Seeking(place, seeking),
+            Sought::Ready(records) => {
+                *place = Some(self.verification(message, read, records, start));
+                Begun::Ready
+            }
+            Sought::Pending(seeking) => Begun::Seeking(start, seeking),
         }))
     }
 
     fn resume(
         &self,
-        place: Place,
+        start: Start,
         message: &Message<'_>,
         records: Records,
     ) -> Result<Verification, VerifyError> {
         let read = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
-        Ok(self.verification(message, read, records, place))
+        Ok(self.verification(message, read, records, start))
     }
 
     fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step {
         let Some(matched) = verification.computation.matches(&verification.signature) else {
             return match self.next_spellings(verification, head, target) {
                 Some(()) => Step::Again,
-                None => Step::Done(Err(verification.records.mismatch(verification.place.arrived).into())),
+                None => Step::Done(Err(verification.records.mismatch(verification.start.arrived).into())),
             };
         };
-        let secret = verification.records.live(verification.place.arrived).nth(matched.key);
+        let secret = verification.records.live(verification.start.arrived).nth(matched.key);
         let Some(secret) = secret.map(|version| version.number) else {
-            return Step::Done(Err(verification.records.mismatch(verification.place.arrived).into()));
+            return Step::Done(Err(verification.records.mismatch(verification.start.arrived).into()));
         };
         let spelling = match verification.rounds {
             0 => 0,
@@ -259,7 +266,7 @@ impl Steps for SignatureVerifier {
             Err(error) => return Step::Done(Err(error)),
         };
         if !verification.waited {
-            return Step::Done(case.judge(&verification.records, verification.place.arrived));
+            return Step::Done(case.judge(&verification.records, verification.start.arrived));
         }
         // The upload took its time: what was true at its beginning may no longer be.
         let clock = Arc::clone(&self.clock);

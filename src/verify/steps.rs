@@ -14,12 +14,18 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 /// What every verifier can do.
 pub trait Steps: fmt::Debug + Send + Sync + 'static {
     /// Reads the message and looks for the key. `None` if the message carries no credentials of this kind.
-    fn begin(&self, message: &Message<'_>) -> Result<Option<Begun>, VerifyError>;
+    ///
+    /// A verification is large, so it is made in the place that is offered for it.
+    fn begin(
+        &self,
+        message: &Message<'_>,
+        place: &mut Option<Verification>,
+    ) -> Result<Option<Begun>, VerifyError>;
 
     /// Goes on with the key that had to be waited for.
     fn resume(
         &self,
-        place: Place,
+        start: Start,
         message: &Message<'_>,
         records: Records,
     ) -> Result<Verification, VerifyError>;
@@ -33,7 +39,7 @@ pub trait Steps: fmt::Debug + Send + Sync + 'static {
 
 /// Where and when a verification began.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Start {
     /// Which verifier of an [`AnyOf`](super::AnyOf).
     pub(super) verifier: usize,
     /// When the head of the request had arrived.
@@ -43,10 +49,10 @@ pub struct Place {
 /// The beginning of a verification.
 #[derive(Debug)]
 pub enum Begun {
-    /// The key was at hand.
-    Ready(Verification),
+    /// The key was at hand, and the verification is in its place.
+    Ready,
     /// The key has to be waited for.
-    Seeking(Place, Seeking),
+    Seeking(Start, Seeking),
 }
 
 /// A key on its way.
@@ -86,7 +92,7 @@ pub struct Verification {
     pub(super) rounds: usize,
     /// Whether time has passed since the records were read.
     pub(super) waited: bool,
-    pub(super) place: Place,
+    pub(super) start: Start,
 }
 
 impl Verification {

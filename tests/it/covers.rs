@@ -216,4 +216,4 @@ fn the_docs_say_what_is_covered() {
 }
 
 /// The pages with a table of schemes.
-const PAGES: [&str; 1] = ["src/scheme/mod.rs"];
+const PAGES: [&str; 2] = ["README.md", "src/scheme/mod.rs"];

@@ -4,7 +4,6 @@
 #![cfg(test)]
 
 // What a request costs in allocations and bytes over the bare service.
-#[cfg(feature = "axum")]
 mod allocations;
 // Several ways of signing on one route.
 mod any_of;
@@ -16,7 +15,6 @@ mod clients;
 // What a signature covers, and that the docs say so.
 mod covers;
 // Who the caller is, and that nobody else says so.
-#[cfg(feature = "axum")]
 mod identity;
 // What a killed run of these tests leaves behind: nothing.
 #[cfg(all(feature = "postgres", target_os = "linux"))]
@@ -28,7 +26,6 @@ mod leaks;
 // What a request may cost before it is verified: bytes, time, turns.
 mod limits;
 // Where the layer may stand, and what the inner service then reads.
-#[cfg(feature = "axum")]
 mod middleware;
 // What holds for every request of every scheme.
 mod properties;

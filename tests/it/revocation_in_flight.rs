@@ -1,13 +1,16 @@
 //! What happens to a key while a body is on its way counts: an upload held open does not outlive it.
 
-use crate::support::http::{Answer, NOW, Provider, SECRET, Slow, echo, keys, poll_once, upload};
+use crate::support::http::{Answer, HOST, NOW, Provider, SECRET, Slow, echo, keys, poll_once, upload};
+use bytes::Bytes;
 use countersign::{
-    VerifyLayer,
+    SignatureVerifier, VerifyLayer,
     clock::ManualClock,
     credential::{Credential, CredentialState, Organization, SecretVersion},
     error::VerifyErrorKind as Kind,
+    scheme::Corezoid,
     store::MemoryKeyStore,
 };
+use http::{Method, Request};
 use std::{
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
@@ -133,5 +136,37 @@ async fn an_upload_does_not_outlive_its_key() {
                 assert_eq!(answer.status.as_u16(), status);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn the_path_is_held_against_the_key_as_it_is_at_the_end() {
+    for slow in [false, true] {
+        let keys = keys();
+        let bind = |company: &str| {
+            change(Provider::Corezoid, &keys, |key| {
+                key.organization = Some(Organization::new(company).unwrap())
+            });
+        };
+        bind("i100");
+        let scheme = Corezoid::default().with_route(Method::POST, "/of/{organization}").unwrap();
+        let verifier = match slow {
+            true => SignatureVerifier::new(scheme, Slow(Arc::clone(&keys))),
+            false => SignatureVerifier::new(scheme, Arc::clone(&keys)),
+        };
+        let app = echo(&VerifyLayer::new(verifier.with_clock(ManualClock::at(NOW))));
+        let mut request = Request::post("/of/i100").header("host", HOST).body(Bytes::from("{}")).unwrap();
+        let signer = Provider::Corezoid.signer(Provider::Corezoid.key_id(), SECRET);
+        signer.sign(&mut request).unwrap();
+        let (sender, body) = upload();
+        let mut answer = Box::pin(app.oneshot(request.map(|_| body)));
+        for _ in 0..3 {
+            assert!(poll_once(&mut answer).await.is_pending());
+        }
+        bind("i200");
+        sender.send("{}".into()).unwrap();
+        drop(sender);
+        let answer = Answer::read(answer.await.unwrap()).await;
+        assert_eq!(answer.kind, Some(Kind::WrongOrganization), "slow: {slow}");
     }
 }

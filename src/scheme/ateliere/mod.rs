@@ -87,7 +87,7 @@ use super::{Covers, Parameters, Presented, Routes, Scheme, Tenancy};
 use crate::{
     error::{ConfigError, SignError, VerifyError, VerifyErrorKind},
     message::Message,
-    signature::{Algorithm, Case, Signature, SignatureBase},
+    signature::{Algorithm, Case, Segment, Signature, SignatureBase},
 };
 use http::{HeaderName, HeaderValue, Method, request::Parts};
 use std::borrow::Cow;
@@ -95,6 +95,12 @@ use std::borrow::Cow;
 static KEY_ID: HeaderName = HeaderName::from_static("oz-key-id");
 static SIGNATURE: HeaderName = HeaderName::from_static("oz-signature");
 static ORGANIZATION: HeaderName = HeaderName::from_static("x-organization-slug");
+
+/// What stands between the three values of the signed object.
+const OPEN: &str = r#"{"url":""#;
+const BODY: &str = r#"","body":""#;
+const SLUG: &str = r#"","organization_slug":""#;
+const CLOSE: &str = r#""}"#;
 
 /// The Ateliere Connect scheme.
 #[derive(Clone, Debug)]
@@ -201,13 +207,16 @@ impl Scheme for Ateliere {
 
     fn signature_base<'m>(&self, message: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
         let authority = message.authority().unwrap_or_default();
-        let base = SignatureBase::default()
-            .bytes(r#"{"url":""#)
-            .in_json(authority)
-            .in_json(message.target())
-            .bytes(r#"","body":""#)
-            .body_in_json();
-        close(base, parameters)
+        SignatureBase::from([
+            Segment::bytes(OPEN),
+            Segment::in_json(authority),
+            Segment::in_json(message.target()),
+            Segment::bytes(BODY),
+            Segment::BodyInJson,
+            Segment::bytes(SLUG),
+            slug_of(parameters),
+            Segment::bytes(CLOSE),
+        ])
     }
 
     fn alternates<'m>(&self, message: &Message<'m>, parameters: &Parameters<'m>) -> Vec<SignatureBase<'m>> {
@@ -215,12 +224,15 @@ impl Scheme for Ateliere {
         spelling::alternates(self.web, authority, message.target(), &self.public_urls)
             .into_iter()
             .map(|url| {
-                let base = SignatureBase::default()
-                    .bytes(r#"{"url":""#)
-                    .in_json(url)
-                    .bytes(r#"","body":""#)
-                    .body_in_json();
-                close(base, parameters)
+                SignatureBase::from([
+                    Segment::bytes(OPEN),
+                    Segment::in_json(url),
+                    Segment::bytes(BODY),
+                    Segment::BodyInJson,
+                    Segment::bytes(SLUG),
+                    slug_of(parameters),
+                    Segment::bytes(CLOSE),
+                ])
             })
             .collect()
     }
@@ -251,10 +263,8 @@ impl Scheme for Ateliere {
     }
 }
 
-fn close<'m>(base: SignatureBase<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
-    base.bytes(r#"","organization_slug":""#)
-        .in_json(parameters.organization.clone().unwrap_or_default())
-        .bytes(r#""}"#)
+fn slug_of<'m>(parameters: &Parameters<'m>) -> Segment<'m> {
+    Segment::InJson(parameters.organization.clone().unwrap_or_default())
 }
 
 /// The slug as text: UTF-8, or else Latin-1, which is what browsers make of it. The signature decides.

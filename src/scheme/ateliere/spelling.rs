@@ -84,12 +84,15 @@ pub(super) fn alternates(web: Web, authority: &str, target: &str, public_urls: &
             spellings.push(spelling);
         }
     };
-    for url in public_urls.iter().filter(|url| url.serves(authority)) {
-        // A public URL without path and query stands for its authority only.
-        if url.spelling.len() == url.authority_len {
+    for url in public_urls {
+        // A public URL without path and query stands for its own authority only. One that has them names a resource,
+        // and a proxy may have brought the request here under another of the server's names.
+        let bare = url.spelling.len() == url.authority_len;
+        let here = url.serves(authority);
+        if bare && here {
             add(format!("{}{target}", url.authority()));
         }
-        if url.target() == target {
+        if url.target() == target && (here || !bare) {
             add(url.spelling.clone());
         }
     }
@@ -313,7 +316,9 @@ mod tests {
         assert_eq!(added("api.test", "/g?a=2"), ["API.test/g?a=2"]);
         assert_eq!(added("api.test:443", "/"), ["API.test/", "API.test"]);
         assert_eq!(added("other.test", "/g"), [""; 0]);
-        assert_eq!(added("third.test", "/g"), [""; 0]);
+        // A resource under another of the server's names, and not that name's other resources.
+        assert_eq!(added("10.0.0.5:8080", "/g"), ["other.test/g"]);
+        assert_eq!(added("10.0.0.5:8080", "/h"), [""; 0]);
         assert_eq!(added("api.test:0443", "/g?a=1"), ["API.test:0443/g?a=1"]);
     }
 

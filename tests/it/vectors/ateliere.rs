@@ -134,6 +134,11 @@ async fn a_public_url_recovers_what_a_client_rewrote() {
     let plain = typed("localhost:39443/graphql");
     assert_eq!(outcome(&replay(plain, public("https://localhost:39443")).await), "ok");
     assert_eq!(outcome(&replay(plain, public("https://LOCALHOST:39443")).await), "ok");
+    // A short address, which every WHATWG client spells out, and a name that a proxy replaced.
+    let short = typed("127.1:39443/graphql");
+    let known = |url: &str| public("http://127.0.0.1:39443").with_public_url(url).unwrap();
+    assert_eq!(outcome(&replay(short, known("http://127.1:39443/graphql")).await), "ok");
+    assert_eq!(outcome(&replay(short, known("http://127.1:39443/other")).await), "bad_signature");
     // Once the server has a public name, a signature for another one is worth nothing.
     let answer = replay(plain, public("https://api.example.com")).await;
     assert_eq!(answer.unwrap_err(), VerifyErrorKind::BadSignature);
