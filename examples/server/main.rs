@@ -10,6 +10,7 @@ mod db;
 mod demo;
 mod graphql_endpoint;
 mod ops;
+mod prompt;
 mod schema;
 mod serve;
 #[cfg(test)]
