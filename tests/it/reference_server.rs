@@ -129,14 +129,21 @@ fn keys_made_while_the_server_runs_work_at_the_next_request() {
 #[test]
 fn demonstration_keys_work_where_nobody_else_can_reach_them_only() {
     let server = Server::start(&[]);
-    let line = server.printed.lines().find(|line| line.contains("oz-key-id")).unwrap().to_owned();
+    // SalesCloud signs no host, so that only the key can be what is refused.
+    let line =
+        server.printed.lines().find(|line| line.contains("salescloud-application")).unwrap().to_owned();
     let database = format!("sqlite://{}", server.folder().join("data/countersign.db").display());
     let keyring = server.folder().join("data/keyring");
     let keyring = keyring.to_str().unwrap();
-    let strict = Server::start(&["--no-demo", "--database-url", &database, "--keyring-file", keyring]);
-    let line =
-        line.replace(server.url.trim_start_matches("http://"), strict.url.trim_start_matches("http://"));
-    assert!(strict.shell(&line).contains("UNAUTHENTICATED"));
+    let ask = |choice: &[&str]| {
+        let arguments = [choice, &["--database-url", &database, "--keyring-file", keyring]].concat();
+        let other = Server::start(&arguments);
+        other.shell(&line.replace(&server.url, &other.url))
+    };
+    assert!(ask(&[]).contains("appOrganizations"));
+    assert!(ask(&["--no-demo"]).contains("UNAUTHENTICATED"));
+    // A proxy lets strangers in.
+    assert!(ask(&["--public-url", "https://api.example.com"]).contains("UNAUTHENTICATED"));
 }
 
 #[test]
