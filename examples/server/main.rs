@@ -21,11 +21,11 @@ use clap::Parser as _;
 use config::Config;
 use countersign::{
     clock::{Clock, SystemClock},
-    envelope::Keyring,
+    envelope::{CanaryError, Keyring},
     store::SqliteKeyStore,
 };
 use demo::Demo;
-use std::{fs, path::Path, process::ExitCode};
+use std::{error::Error as _, fs, path::Path, process::ExitCode};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -85,23 +85,37 @@ async fn open(config: &Config) -> anyhow::Result<SqliteKeyStore> {
     if !config.database_url.starts_with("sqlite:") {
         bail!("`{}` is not a SQLite URL: write it like sqlite://data/countersign.db", config.database_url);
     }
-    let folder = config.beside_the_database("");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let keyring = keyring(&config.keyring_file)?;
-    let store = SqliteKeyStore::open(&config.database_url, keyring, SystemClock).await;
-    store.with_context(|| format!("cannot open {}", config.database_url))
+    make_folder_of(&config.beside_the_database("countersign.db"))?;
+    let (keyring, is_new) = keyring(&config.keyring_file)?;
+    let opened = SqliteKeyStore::open(&config.database_url, keyring, SystemClock).await;
+    let file = config.keyring_file.display();
+    match &opened {
+        // Left behind, it would only hide that the right one is missing.
+        Err(error) if is_new && error.source().is_some_and(|cause| cause.is::<CanaryError>()) => {
+            fs::remove_file(&config.keyring_file).with_context(|| format!("cannot remove {file} again"))?;
+        }
+        _ if is_new => {
+            eprintln!("made the keyring {file}: without it no stored secret can be opened, so back it up");
+        }
+        _ => {}
+    }
+    opened.with_context(|| format!("cannot open {}", config.database_url))
 }
 
-fn keyring(file: &Path) -> anyhow::Result<Keyring> {
-    if file.exists() {
-        return Ok(Keyring::load(file)?);
+/// The keyring, and whether it was made just now.
+fn keyring(file: &Path) -> anyhow::Result<(Keyring, bool)> {
+    match Keyring::load(file) {
+        Err(error) if error.is_missing() => {
+            make_folder_of(file)?;
+            let mut random = [0; 32];
+            SystemClock.fill(&mut random);
+            Ok((Keyring::create(file, random)?, true))
+        }
+        loaded => Ok((loaded?, false)),
     }
-    let mut random = [0; 32];
-    SystemClock.fill(&mut random);
-    let keyring = Keyring::create(file, random)?;
-    eprintln!(
-        "made the keyring {}: without it the stored secrets cannot be opened, so back it up",
-        file.display()
-    );
-    Ok(keyring)
+}
+
+fn make_folder_of(file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
 }

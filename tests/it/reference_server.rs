@@ -200,3 +200,21 @@ fn a_listener_that_others_can_reach_needs_its_public_url() {
     let (success, told) = start(&["--database-url", "mysql://nowhere/none"]);
     assert!(!success && told.starts_with("error: ") && told.lines().count() == 1, "{told}");
 }
+
+#[test]
+fn a_keyring_that_does_not_belong_to_the_database_is_not_left_behind() {
+    let server = Server::start(&[]);
+    let folder = server.folder().to_owned();
+    let start = |keyring: &str| {
+        let mut other = Command::new(built("examples/server"));
+        let other = other.args(["--listen", "127.0.0.1:0", "--keyring-file", keyring]);
+        let ended = other.current_dir(&folder).env_remove("DATABASE_URL").output().unwrap();
+        (ended.status.success(), String::from_utf8(ended.stderr).unwrap())
+    };
+    for _ in 0..2 {
+        let (success, told) = start("data/mistyped");
+        assert!(!success && told.contains("the keyring does not belong to this database"), "{told}");
+        assert!(!told.contains("made the keyring"), "{told}");
+        assert!(!folder.join("data/mistyped").exists());
+    }
+}
