@@ -147,6 +147,20 @@ fn demonstration_keys_work_where_nobody_else_can_reach_them_only() {
 }
 
 #[test]
+fn the_command_line_knows_demonstration_keys() {
+    let server = Server::start(&[]);
+    let key_id = demo(&server, "COREZOID_KEY_ID");
+    let url = format!("{}/api/2/json", server.url);
+    let sign = ["sign", "--scheme", "corezoid", "--key-id", &key_id, "--url", &url, "--as", "http"];
+    let signed = server.countersign(&sign) + "\r\n\r\n";
+    fs::write(server.folder().join("request.http"), signed).unwrap();
+    let verify = ["verify", "--scheme", "corezoid", "--request", "request.http", "-o", "json"];
+    let report = json(&server.countersign(&verify));
+    assert_eq!((&report["valid"], &report["account"]), (&true.into(), &"demo".into()), "{report}");
+    assert!(report["notes"].to_string().contains("demonstration key"), "{report}");
+}
+
+#[test]
 fn every_route_refuses_strangers_but_those_that_are_open() {
     let server = Server::start(&["--no-demo"]);
     let ask = |method: &str, path: &str| -> u16 {
