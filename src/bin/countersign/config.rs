@@ -7,11 +7,13 @@ use crate::{
 use clap::Args;
 use countersign::{
     clock::{Clock, SystemClock},
-    envelope::{Keyring, KeyringError},
+    credential::KeyId,
+    envelope::{CanaryError, Keyring, KeyringError},
     store::{Found, KeyAdmin, KeyStore, Lookup, Record, SqliteDatabase, SqliteKeyStore, StoreError},
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use std::{
+    error::Error as _,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -52,6 +54,12 @@ impl Store {
         Arc::<SqliteKeyStore>::clone(&self.0)
     }
 
+    /// What to know about a key that only some servers take.
+    pub async fn caveat(&self, scheme: &str, key_id: &KeyId) -> Option<&'static str> {
+        let key = self.0.credential(scheme, key_id).await.ok().filter(|key| key.demo);
+        key.map(|_| "a demonstration key: servers take it only where no stranger can reach them")
+    }
+
     /// Looks something up, and waits for it.
     pub async fn find(&self, lookup: Lookup<'_>) -> Result<Option<Record>, Failure> {
         match self.0.find(lookup) {
@@ -63,7 +71,7 @@ impl Store {
 
 impl StoreArgs {
     /// Opens a database that must be there already: a mistyped URL must not look like a store without keys.
-    pub async fn open_existing(&self, _: &Output) -> Result<Store, Failure> {
+    pub async fn open_existing(&self) -> Result<Store, Failure> {
         self.must_exist()?;
         let keyring = Keyring::load(&self.keyring_file).map_err(|error| self.keyring(&error))?;
         self.open(keyring).await
@@ -86,8 +94,7 @@ impl StoreArgs {
     }
 
     async fn open(&self, keyring: Keyring) -> Result<Store, Failure> {
-        let store = SqliteKeyStore::open(&self.database_url, keyring, SystemClock).await;
-        store.map(|store| Store(Arc::new(store))).map_err(|error| unreachable(&error))
+        store(SqliteKeyStore::open(&self.database_url, keyring, SystemClock).await)
     }
 
     async fn open_with_new_keyring(&self, output: &Output) -> Result<Store, Failure> {
@@ -96,17 +103,19 @@ impl StoreArgs {
         let mut random = [0; 32];
         SystemClock.fill(&mut random);
         let keyring = Keyring::create(path, random).map_err(|error| self.keyring(&error))?;
-        let opened = self.open(keyring).await;
-        if opened.is_err() {
-            // Nothing was sealed with it, and left behind it would only hide that the right one is missing.
-            let _ = fs::remove_file(path);
-        } else {
-            output.note(format!(
+        let opened = SqliteKeyStore::open(&self.database_url, keyring, SystemClock).await;
+        match &opened {
+            // Nothing is sealed with it, and left behind it would only hide that the right one is missing. After any
+            // other failure it stays: another program may have begun to seal with it by now.
+            Err(error) if error.source().is_some_and(|cause| cause.is::<CanaryError>()) => {
+                let _ = fs::remove_file(path);
+            }
+            _ => output.note(format!(
                 "made a new keyring, {} (mode 0600): keep a copy, for without it no stored secret can be opened",
                 path.display()
-            ));
+            )),
         }
-        opened
+        store(opened)
     }
 
     /// The file of the database, if its URL names one that this program can open.
@@ -146,6 +155,11 @@ impl StoreArgs {
         let message = format!("the keyring {path} cannot be used");
         Failure::new(Exit::Unreachable, "keyring_unusable", message, hint).because(error)
     }
+}
+
+fn store(opened: Result<SqliteKeyStore, StoreError>) -> Result<Store, Failure> {
+    // Whoever can open the database is no stranger.
+    opened.map(|store| Store(Arc::new(store.with_demo_keys()))).map_err(|error| unreachable(&error))
 }
 
 fn unreachable(error: &StoreError) -> Failure {

@@ -38,7 +38,8 @@ impl Server {
         output.read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
         let mut printed = String::new();
-        while !arguments.contains(&"--no-demo") && printed.matches("curl").count() < 3 {
+        let demo = !arguments.iter().any(|argument| matches!(*argument, "--no-demo" | "--public-url"));
+        while demo && printed.matches("curl").count() < 3 {
             assert!(output.read_line(&mut printed).unwrap() > 0, "the server ended: {printed}");
         }
         // Somebody has to read on, or the server would wait for it.
