@@ -8,12 +8,12 @@
 //!
 //! | defect | shown by |
 //! |---|---|
-//! | an empty secret verifies | `signatures` and `keys` here; `secret`'s own documentation; `vectors::corezoid`; `store_contract` |
+//! | an empty secret verifies | `keys` here; `Secret`'s own documentation: it cannot be made |
 //! | a panic on a body that is not UTF-8 | `bodies-content` here; `properties` |
 //! | a binary body is refused where it need not be | `bodies-content` here |
 //! | overflow on an extreme time | `times` here |
 //! | a window open to the future | `times` here; `covers` |
-//! | signatures compared as text | `layering`: `signature/compute.rs` alone compares; `signatures` here |
+//! | signatures compared as text | `Signature`'s own documentation: there is no `==` |
 //! | a busy loop on a body that never says it has ended | `limits`, whose bodies never say so; `middleware` |
 //! | a body held without limit | `limits`; `bodies-framing` here |
 //! | a clone called that is not ready | `middleware::the_service_that_was_ready_is_the_one_called` |
