@@ -18,6 +18,9 @@ mod clients;
 mod covers;
 // Who the caller is, and that nobody else says so.
 mod identity;
+// What docs/keys-in-sql.md shows works, on both engines.
+#[cfg(feature = "cli")]
+mod keys_in_sql;
 // What a killed run of these tests leaves behind: nothing.
 #[cfg(all(feature = "postgres", target_os = "linux"))]
 mod kills;

@@ -9,6 +9,7 @@
 //! * `rust` is a documentation test, see the end of `src/lib.rs`.
 //! * `text` is only shown. Any other word fails the test, so that nothing stays unrun by mistake.
 
+use crate::support::markdown::blocks;
 use countersign::scheme::{Ateliere, Corezoid, Covers, SalesCloud, Scheme};
 use std::{
     env,
@@ -82,19 +83,6 @@ fn words(covers: Covers) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(covered, word)| covered.then_some(word))
     .collect()
-}
-
-/// The fenced blocks of a Markdown text, each with the word behind its fence.
-fn blocks(text: &str) -> Vec<(&str, String)> {
-    let mut blocks = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if let Some(language) = line.strip_prefix("```") {
-            let inside: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
-            blocks.push((language, inside.join("\n")));
-        }
-    }
-    blocks
 }
 
 /// A new folder inside the repository, so that cargo finds the package from it, with a link to the script.

@@ -3,6 +3,7 @@
 
 use crate::support::{
     client,
+    postgres::Database,
     server::{Server, built},
 };
 use serde_json::Value;
@@ -99,7 +100,33 @@ fn refused(file: &str, settings: &[(&str, &str)], secret: &str, parts: &[&str]) 
 
 #[test]
 fn keys_made_while_the_server_runs_work_at_the_next_request() {
-    let server = Server::start(&["--no-demo"]);
+    keys_work_at_the_next_request(&Server::start(&["--no-demo"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_made_while_a_server_on_postgres_runs_work_at_the_next_request() {
+    let database = Database::empty().await;
+    let (migrated, keyring) = (tempfile::tempdir().unwrap(), "data/keyring");
+    let migrate = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["migrate", "--database-url", database.url()])
+        .current_dir(migrated.path())
+        .output()
+        .unwrap();
+    assert!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
+    let keyring = migrated.path().join(keyring);
+    let server = Server::start(&[
+        "--database-url",
+        database.url(),
+        "--keyring-file",
+        keyring.to_str().unwrap(),
+        "--no-demo",
+    ]);
+    keys_work_at_the_next_request(&server);
+    let ready = server.shell(&format!("curl --silent --fail {}/readyz", server.url));
+    assert_eq!(ready, "ready\n");
+}
+
+fn keys_work_at_the_next_request(server: &Server) {
     server.countersign(&["orgs", "create", "acme"]);
     let url = format!("{}/graphql", server.url);
     let settings = [

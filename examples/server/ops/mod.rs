@@ -35,6 +35,10 @@ use std::{sync::Arc, time::UNIX_EPOCH};
 /// Operations in one package. Corezoid has such a limit; its number is not public, this one is ours.
 const OPS_LIMIT: usize = 100;
 
+/// Bytes of answers in one package, after which the operations that follow are refused: a short package of lists could
+/// otherwise ask for more than the server's memory holds. Ours as well.
+const ANSWER_LIMIT: usize = 4 << 20;
+
 /// The endpoint's state.
 #[derive(Clone)]
 pub(crate) struct OpsEndpoint {
@@ -87,9 +91,16 @@ impl OpsEndpoint {
             Package::One(op) => self.perform(caller, &Op::new(op)).await,
             Package::Many(ops) => {
                 let mut answers = Vec::with_capacity(ops.len());
+                let mut room = ANSWER_LIMIT;
                 // In order: a later operation may build on an earlier one.
                 for op in ops {
-                    answers.push(self.perform(caller, &Op::new(op)).await);
+                    let op = Op::new(op);
+                    let answer = match room {
+                        0 => Refusal::TooMuch.answer(&op),
+                        _ => self.perform(caller, &op).await,
+                    };
+                    room = room.saturating_sub(answer.to_string().len());
+                    answers.push(answer);
                 }
                 Value::Array(answers)
             }

@@ -10,7 +10,7 @@ pub(super) const SHORT_TEXT: usize = 255;
 pub(super) const LONG_TEXT: usize = 4_000;
 /// Entries of a list, unless the operation says otherwise; and at most. The second is ours.
 const DEFAULT_ENTRIES: i64 = 50;
-const MAX_ENTRIES: i64 = 1_000;
+const MAX_ENTRIES: i64 = 100;
 
 /// One operation.
 pub(super) struct Op<'p>(&'p Value);

@@ -28,6 +28,8 @@ pub(super) enum Refusal {
     ObjIdNotFound,
     /// The object, or the operation, belongs to another company than the caller.
     OtherCompany,
+    /// The operations before it have answered as much as one package may.
+    TooMuch,
     /// The object does not know how to do this.
     Undefined,
     /// The state of the object does not allow it. The texts are ours.
@@ -55,6 +57,7 @@ impl Refusal {
     pub(super) fn answer(self, op: &Op<'_>) -> Value {
         let described = |description: &str| json!({ "description": description });
         match self {
+            Self::TooMuch => op.answer("error", described("Too many requests: limit is reached")),
             Self::BadObject => op.answer("error", described("bad object")),
             Self::Database(error) => {
                 tracing::error!(%error, "the database cannot be asked");

@@ -1,6 +1,7 @@
 //! Where the key store is: the options, their defaults, and how it is opened.
 
 use crate::{
+    database::{AnyKeyStore, Database, Location},
     failure::{Exit, Failure},
     output::Output,
 };
@@ -9,9 +10,8 @@ use countersign::{
     clock::{Clock, SystemClock},
     credential::KeyId,
     envelope::{CanaryError, Keyring, KeyringError},
-    store::{Found, KeyAdmin, KeyStore, Lookup, Record, SqliteDatabase, SqliteKeyStore, StoreError},
+    store::{Found, KeyAdmin, KeyStore, Lookup, Record, StoreError},
 };
-use sqlx::sqlite::SqliteConnectOptions;
 use std::{
     error::Error as _,
     fs,
@@ -29,7 +29,7 @@ pub type Keys = Arc<dyn KeyStore>;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Key store")]
 pub struct StoreArgs {
-    /// The database
+    /// The database: sqlite://FILE or postgres://…
     // A URL may hold a password, which help must not show.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true, default_value = DATABASE_URL)]
     database_url: String,
@@ -41,7 +41,7 @@ pub struct StoreArgs {
 
 /// An open key store.
 #[derive(Debug)]
-pub struct Store(Arc<SqliteKeyStore>);
+pub struct Store(Arc<dyn AnyKeyStore>);
 
 impl Store {
     /// The side that manages.
@@ -51,7 +51,7 @@ impl Store {
 
     /// The side that reads.
     pub fn keys(&self) -> Keys {
-        Arc::<SqliteKeyStore>::clone(&self.0)
+        Arc::<dyn AnyKeyStore>::clone(&self.0)
     }
 
     /// What to know about a key that only some servers take.
@@ -73,28 +73,46 @@ impl StoreArgs {
     /// Opens a database that must be there already: a mistyped URL must not look like a store without keys.
     pub async fn open_existing(&self) -> Result<Store, Failure> {
         self.must_exist()?;
-        let keyring = Keyring::load(&self.keyring_file).map_err(|error| self.keyring(&error))?;
-        self.open(keyring).await
+        self.open(self.keyring()?).await
     }
 
-    /// Opens a database; creates it, and a keyring for it, if there is none.
+    /// The keyring, without a database.
+    pub fn keyring(&self) -> Result<Keyring, Failure> {
+        Keyring::load(&self.keyring_file).map_err(|error| self.unusable_keyring(&error))
+    }
+
+    /// Opens a database; creates its file, and a keyring for it, if there is none.
     pub async fn open_or_create(&self, output: &Output) -> Result<Store, Failure> {
-        create_folder_of(&self.file()?)?;
+        self.create_folder()?;
         match Keyring::load(&self.keyring_file) {
             Err(error) if error.is_missing() => self.open_with_new_keyring(output).await,
-            Err(error) => Err(self.keyring(&error)),
+            Err(error) => Err(self.unusable_keyring(&error)),
             Ok(keyring) => self.open(keyring).await,
         }
     }
 
     /// Opens a database without its keyring, and without bringing its schema up to date.
-    pub async fn open_as_it_is(&self) -> Result<SqliteDatabase, Failure> {
+    pub async fn open_as_it_is(&self) -> Result<Database, Failure> {
         self.must_exist()?;
-        SqliteDatabase::open(&self.database_url).await.map_err(|error| unreachable(&error))
+        self.database().await
+    }
+
+    /// Opens a database, creates its file if there is none, and brings its schema up to date.
+    pub async fn open_migrated(&self) -> Result<Database, Failure> {
+        self.create_folder()?;
+        let database = self.database().await?;
+        database.migrate().await.map_err(|error| unreachable(&error))?;
+        Ok(database)
+    }
+
+    async fn database(&self) -> Result<Database, Failure> {
+        let opened = Database::open(&self.database_url, &self.location()?).await;
+        opened.map_err(|error| unreachable(&error))
     }
 
     async fn open(&self, keyring: Keyring) -> Result<Store, Failure> {
-        store(SqliteKeyStore::open(&self.database_url, keyring, SystemClock).await)
+        let store = self.database().await?.key_store(keyring).await;
+        store.map(Store).map_err(|error| unreachable(&error))
     }
 
     async fn open_with_new_keyring(&self, output: &Output) -> Result<Store, Failure> {
@@ -102,8 +120,9 @@ impl StoreArgs {
         create_folder_of(path)?;
         let mut random = [0; 32];
         SystemClock.fill(&mut random);
-        let keyring = Keyring::create(path, random).map_err(|error| self.keyring(&error))?;
-        let opened = SqliteKeyStore::open(&self.database_url, keyring, SystemClock).await;
+        let database = self.database().await?;
+        let keyring = Keyring::create(path, random).map_err(|error| self.unusable_keyring(&error))?;
+        let opened = database.key_store(keyring).await;
         match &opened {
             // Nothing is sealed with it, and left behind it would only hide that the right one is missing. After any
             // other failure it stays: another program may have begun to seal with it by now.
@@ -115,28 +134,23 @@ impl StoreArgs {
                 path.display()
             )),
         }
-        store(opened)
+        opened.map(Store).map_err(|error| unreachable(&error))
     }
 
-    /// The file of the database, if its URL names one that this program can open.
-    fn file(&self) -> Result<PathBuf, Failure> {
-        let url = self.database_url.as_str();
-        if let Some((engine, _)) = url.split_once("://").filter(|(engine, _)| *engine != "sqlite") {
-            let message = format!("`{engine}` is no database that this program can open yet");
-            return Err(Failure::usage(
-                message,
-                "name a SQLite database: `--database-url sqlite://data/countersign.db`",
-            ));
+    fn location(&self) -> Result<Location, Failure> {
+        Location::of(&self.database_url)
+    }
+
+    fn create_folder(&self) -> Result<(), Failure> {
+        match self.location()? {
+            Location::Postgres => Ok(()),
+            Location::Sqlite(file) => create_folder_of(&file),
         }
-        let options = url.parse::<SqliteConnectOptions>();
-        options.map(|options| options.get_filename().to_owned()).map_err(|error| {
-            Failure::usage("the database URL cannot be read", "write it like sqlite://data/countersign.db")
-                .because(&error)
-        })
     }
 
     fn must_exist(&self) -> Result<(), Failure> {
-        let file = self.file()?;
+        // Whether there is such a database on a server, only the server knows.
+        let Location::Sqlite(file) = self.location()? else { return Ok(()) };
         if file.exists() {
             return Ok(());
         }
@@ -145,7 +159,7 @@ impl StoreArgs {
         Err(Failure::new(Exit::Unreachable, "store_unreachable", message, hint))
     }
 
-    fn keyring(&self, error: &KeyringError) -> Failure {
+    fn unusable_keyring(&self, error: &KeyringError) -> Failure {
         let path = self.keyring_file.display();
         let hint = if error.is_missing() {
             "name the keyring that the database was made with: `--keyring-file`, or COUNTERSIGN_KEYRING_FILE"
@@ -155,11 +169,6 @@ impl StoreArgs {
         let message = format!("the keyring {path} cannot be used");
         Failure::new(Exit::Unreachable, "keyring_unusable", message, hint).because(error)
     }
-}
-
-fn store(opened: Result<SqliteKeyStore, StoreError>) -> Result<Store, Failure> {
-    // Whoever can open the database is no stranger.
-    opened.map(|store| Store(Arc::new(store.with_demo_keys()))).map_err(|error| unreachable(&error))
 }
 
 fn unreachable(error: &StoreError) -> Failure {

@@ -5,6 +5,7 @@
 mod accounts;
 mod cli;
 mod config;
+mod database;
 mod failure;
 mod keys;
 mod migrate;

@@ -15,6 +15,21 @@ pub fn parse(text: &str) -> Result<SystemTime, String> {
     Ok(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
+/// Reads a length of time that was typed: `24h`, `90m`, `7d` or seconds.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let count = text.trim_end_matches(|last: char| last.is_ascii_lowercase());
+    let unit = match &text[count.len()..] {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(86_400),
+        _ => None,
+    };
+    let seconds = digits(count).zip(unit).and_then(|(count, unit)| count.checked_mul(unit));
+    let seconds = seconds.filter(|&seconds| seconds <= LAST_SECOND);
+    seconds.map(Duration::from_secs).ok_or_else(|| "write it like 24h, 90m or 7d".to_owned())
+}
+
 fn unix_seconds(text: &str) -> Option<u64> {
     if let Some(seconds) = digits(text) {
         return Some(seconds).filter(|&seconds| seconds <= LAST_SECOND);
@@ -94,6 +109,18 @@ mod tests {
         for day in (0..80_000).step_by(13) {
             let moment = UNIX_EPOCH + Duration::from_secs(day * 86_400);
             assert_eq!(parse(&format(moment)[..10]), Ok(moment));
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        for (text, seconds) in
+            [("0", 0), ("90", 90), ("90s", 90), ("5m", 300), ("24h", 86_400), ("7d", 604_800)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "h", "-1h", "1.5h", "1w", "1 h", "24H", "999999999999d"] {
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 

@@ -89,6 +89,16 @@ impl Keyring {
         Self { active: KeyringKey::new(&id_of(&random), &random), older: Vec::new() }
     }
 
+    /// Lets the key of this id seal what is written; `None` if there is none.
+    #[must_use]
+    pub fn with_active(mut self, id: &str) -> Option<Self> {
+        if self.active.id != id {
+            let older = self.older.iter_mut().find(|key| key.id == id)?;
+            std::mem::swap(&mut self.active, older);
+        }
+        Some(self)
+    }
+
     /// The id of the key that seals what is written.
     #[must_use]
     pub fn active_id(&self) -> &str {

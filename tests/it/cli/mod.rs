@@ -2,6 +2,10 @@
 
 // Organizations, accounts and keys in a database.
 mod keys;
+// Keys that change through SQL migrations alone.
+mod migrations;
+// Everything once on a Postgres server.
+mod postgres;
 // Signing, and verifying what was signed.
 mod requests;
 // What a person and a script see when something is wrong.
@@ -19,15 +23,23 @@ use std::{
 use tempfile::TempDir;
 
 /// A folder to work in, where nothing is yet.
-struct Folder(TempDir);
+struct Folder {
+    folder: TempDir,
+    database_url: Option<String>,
+}
 
 impl Folder {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { folder: tempfile::tempdir().unwrap(), database_url: None }
+    }
+
+    /// A folder whose keys are in a database elsewhere.
+    fn with_database(url: &str) -> Self {
+        Self { database_url: Some(url.to_owned()), ..Self::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) {
@@ -44,8 +56,9 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command
             .args(line.split_whitespace())
-            .current_dir(self.0.path())
+            .current_dir(self.folder.path())
             .env_remove("DATABASE_URL")
+            .envs(self.database_url.as_ref().map(|url| ("DATABASE_URL", url)))
             .env_remove("COUNTERSIGN_KEYRING_FILE")
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null());

@@ -35,7 +35,7 @@ impl Pooler {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = Url::parse(database.url()).unwrap();
         let socket = url.query_pairs().find(|(name, _)| name == "host").map(|(_, value)| value.into_owned());
-        let host = socket.as_deref().or(url.host_str()).unwrap();
+        let host = socket.as_deref().or_else(|| url.host_str()).unwrap();
         let file = folder.path().join("pgbouncer.ini");
         let text = format!(
             "[databases]\n* = host={host} port={} user={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\

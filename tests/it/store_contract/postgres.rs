@@ -158,7 +158,7 @@ async fn of_two_that_make_the_same_key_one_is_told() {
         let new = new_key("ateliere", &format!("pk_{round}"));
         let (one, other) = tokio::join!(store.create_credential(&new), store.create_credential(&new));
         assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
-        let told = one.err().or(other.err()).unwrap();
+        let told = one.err().or_else(|| other.err()).unwrap();
         assert_eq!(told.to_string(), "there is already such a key id");
     }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod client;
 pub(crate) mod guard;
 pub(crate) mod http;
+#[cfg(feature = "cli")]
+pub(crate) mod markdown;
 pub(crate) mod pieces;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;

@@ -1,5 +1,9 @@
 //! `keys create` and `keys import`: a key enters the store with the one secret that is made, or was made, for it.
 
+use super::{
+    migration::{FileArgs, Form, Writer},
+    secret_out::{SecretOutArgs, Told},
+};
 use crate::{
     config::{Store, StoreArgs},
     failure::{Exit, Failure},
@@ -17,19 +21,14 @@ use countersign::{
     store::{AdminError, AdminErrorKind, NewCredential, SecretRefused, fingerprint},
 };
 use serde::Serialize;
-use std::{
-    error::Error,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{error::Error, path::PathBuf, time::SystemTime};
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
   countersign keys create --scheme ateliere --organization acme > secret
   countersign keys create --scheme corezoid --key-id 13000 --secret-out secret
   countersign keys create --scheme salescloud -o json
+  countersign keys create --scheme ateliere --organization acme --as sql
 
 A key id that is not given is made in the provider's form, and so is
 SalesCloud's public key. Without `--account` the key belongs to the account that
@@ -50,9 +49,8 @@ pub struct CreateArgs {
     #[arg(long, value_name = "ID", value_parser = KeyId::new)]
     key_id: Option<KeyId>,
 
-    /// Write the secret to this new file, readable by its owner alone, instead of stdout
-    #[arg(long, value_name = "FILE")]
-    secret_out: Option<PathBuf>,
+    #[command(flatten)]
+    secret_out: SecretOutArgs,
 
     #[command(flatten)]
     key: KeyArgs,
@@ -103,6 +101,13 @@ struct KeyArgs {
     #[arg(long, value_name = "TIME", value_parser = times::parse)]
     expires_at: Option<SystemTime>,
 
+    /// Write a migration, and leave the database alone
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    form: Option<Form>,
+
+    #[command(flatten)]
+    file: FileArgs,
+
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -119,46 +124,28 @@ struct Created {
     expires_at: Option<String>,
     fingerprint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret_file: Option<String>,
+    migration: Option<String>,
+    #[serde(flatten)]
+    told: Told,
 }
 
 /// Makes a key.
 pub async fn create(mut args: CreateArgs, output: &Output) -> Result<(), Failure> {
-    let clock = SystemClock;
     let scheme = args.key.scheme;
     let mut random = [0; 32];
-    clock.fill(&mut random);
+    SystemClock.fill(&mut random);
     let secret = Secret::from_random(random);
     let key_id = match args.key_id.take() {
         Some(key_id) => key_id,
-        None => KeyId::new(&scheme.new_key_id(&clock))
+        None => KeyId::new(&scheme.new_key_id(&SystemClock))
             .map_err(|error| Failure::usage("no key id", "").because(&error))?,
     };
-    args.key.public_key = args.key.public_key.or_else(|| scheme.new_public_key(&clock));
+    args.key.public_key = args.key.public_key.or_else(|| scheme.new_public_key(&SystemClock));
     let credential = args.key.check(key_id, secret.clone(), false)?;
-
-    let store = args.key.store.open_or_create(output).await?;
-    // The file comes first: a secret that cannot be written must not become a key.
-    if let Some(path) = &args.secret_out {
-        write_new(path, secret.expose())?;
-    }
-    let stored = args.key.put(&store, credential, output).await;
-    let mut created = match (stored, &args.secret_out) {
-        (Ok(created), _) => created,
-        (Err(failure), None) => return Err(failure),
-        (Err(failure), Some(path)) => {
-            // Better no file than one that no key belongs to; the failure is what is worth telling.
-            let _ = fs::remove_file(path);
-            return Err(failure);
-        }
-    };
-    let text = String::from_utf8_lossy(secret.expose()).into_owned();
-    match args.secret_out {
-        Some(path) => created.secret_file = Some(path.display().to_string()),
-        None => created.secret = Some(text),
-    }
+    let destination = args.key.destination(output).await?;
+    let put = args.key.put(&destination, credential, output);
+    let (mut created, told) = args.secret_out.around(&secret, put).await?;
+    created.told = told;
     created.print("created", output)
 }
 
@@ -169,8 +156,14 @@ pub async fn import(args: ImportArgs, output: &Output) -> Result<(), Failure> {
         return Err(Failure::usage("there is no secret to import", hint));
     };
     let credential = args.key.check(args.key_id.clone(), secret, args.allow_weak)?;
-    let store = args.key.store.open_or_create(output).await?;
-    args.key.put(&store, credential, output).await?.print("imported", output)
+    let destination = args.key.destination(output).await?;
+    args.key.put(&destination, credential, output).await?.print("imported", output)
+}
+
+/// Where a key goes.
+enum Destination {
+    Migration(Writer),
+    Store(Store),
 }
 
 impl KeyArgs {
@@ -196,20 +189,40 @@ impl KeyArgs {
             .map_err(|error| Failure::usage("no account", "name one: `--account`").because(&error))
     }
 
-    /// Stores the credential, and its owner if nobody named one.
+    async fn destination(&self, output: &Output) -> Result<Destination, Failure> {
+        Ok(match self.form {
+            Some(Form::Sql) => Destination::Migration(self.file.writer(&self.store)?),
+            None => Destination::Store(self.store.open_or_create(output).await?),
+        })
+    }
+
     async fn put(
         &self,
-        store: &Store,
+        destination: &Destination,
         credential: NewCredential,
         output: &Output,
     ) -> Result<Created, Failure> {
+        let migration = match destination {
+            Destination::Migration(writer) => {
+                Some(writer.write_key(&credential, self.account.is_none(), self.installable())?)
+            }
+            Destination::Store(store) => {
+                self.store(store, &credential, output).await?;
+                None
+            }
+        };
+        Ok(self.created(&credential, migration))
+    }
+
+    /// Stores the credential, and its owner if nobody named one.
+    async fn store(&self, store: &Store, credential: &NewCredential, output: &Output) -> Result<(), Failure> {
         if let Some(organization) = &self.organization {
             require(store, organization).await?;
         }
         if self.account.is_none() {
             self.provide_owner(store, &credential.principal, output).await?;
         }
-        let stored = store.admin().create_credential(&credential).await;
+        let stored = store.admin().create_credential(credential).await;
         stored.map_err(|error| match error.kind() {
             AdminErrorKind::NotFound => {
                 let hint = format!("create it first: `countersign accounts create {}`", credential.principal);
@@ -221,8 +234,11 @@ impl KeyArgs {
                 Failure::admin(&error, &what, "a key id is given out once: choose another")
             }
         })?;
-        self.install(store, &credential, output).await?;
-        Ok(self.created(&credential))
+        self.install(store, credential, output).await
+    }
+
+    fn installable(&self) -> bool {
+        self.scheme.plain().scheme().tenancy() == Tenancy::Installed
     }
 
     /// An app may act for the organization that it belongs to; for others it is installed one by one.
@@ -232,8 +248,9 @@ impl KeyArgs {
         credential: &NewCredential,
         output: &Output,
     ) -> Result<(), Failure> {
-        let installable = self.scheme.plain().scheme().tenancy() == Tenancy::Installed;
-        let Some(organization) = self.organization.as_ref().filter(|_| installable) else { return Ok(()) };
+        let Some(organization) = self.organization.as_ref().filter(|_| self.installable()) else {
+            return Ok(());
+        };
         let installed = store.admin().install(&credential.scheme, &credential.key_id, organization).await;
         installed.map_err(|error| {
             let hint = format!(
@@ -266,7 +283,7 @@ impl KeyArgs {
         }
     }
 
-    fn created(&self, credential: &NewCredential) -> Created {
+    fn created(&self, credential: &NewCredential, migration: Option<PathBuf>) -> Created {
         Created {
             scheme: self.scheme.name(),
             key_id: credential.key_id.to_string(),
@@ -276,40 +293,32 @@ impl KeyArgs {
             not_before: self.not_before.map(times::format),
             expires_at: self.expires_at.map(times::format),
             fingerprint: fingerprint(self.scheme.name(), &credential.key_id, &credential.secret),
-            secret: None,
-            secret_file: None,
+            migration: migration.map(|path| path.display().to_string()),
+            told: Told::default(),
         }
     }
 }
 
 impl Created {
     fn print(&self, verb: &str, output: &Output) -> Result<(), Failure> {
-        let Self { scheme, key_id, account, fingerprint, .. } = self;
-        let lost = |error: io::Error| {
-            let message =
-                format!("{scheme} key `{key_id}` is stored, but its secret could not be printed and is lost");
-            Failure::new(Exit::Failure, "secret_lost", message, "create another key, and do not use this one")
-                .because(&error)
+        let Self { scheme, key_id, account, organization, fingerprint, .. } = self;
+        let home = organization.as_ref().map(|name| format!(" in organization `{name}`")).unwrap_or_default();
+        let key = format!("{scheme} key `{key_id}` of account `{account}`{home}, fingerprint {fingerprint}");
+        let say = || {
+            match &self.migration {
+                Some(path) => output.say_plainly(format!("wrote {path}: {key}")),
+                None => output.say_plainly(format!("{verb} {key}")),
+            }
+            if let Some(public_key) = &self.public_key {
+                output.say_plainly(format!("public key {public_key}"));
+                output.hint(format!("let the app act for an organization: `countersign orgs install ORGANIZATION --key-id {key_id}`"));
+            }
         };
-        if output.is_json() {
-            let text = serde_json::to_string(self).map_err(|error| lost(error.into()))? + "\n";
-            return output.print_once(text.as_bytes()).map_err(lost);
-        }
-        let home =
-            self.organization.as_ref().map(|name| format!(" in organization `{name}`")).unwrap_or_default();
-        output.say_plainly(format!(
-            "{verb} {scheme} key `{key_id}` of account `{account}`{home}, fingerprint {fingerprint}"
-        ));
-        if let Some(public_key) = &self.public_key {
-            output.say_plainly(format!("public key {public_key}"));
-            output.hint(format!("let the app act for an organization: `countersign orgs install ORGANIZATION --key-id {key_id}`"));
-        }
-        if let Some(path) = &self.secret_file {
-            output.say_plainly(format!("the secret is in {path}"));
-        }
-        let Some(secret) = &self.secret else { return Ok(()) };
-        output.note("the secret is printed this once and cannot be shown again");
-        output.print_once(format!("{secret}\n").as_bytes()).map_err(lost)
+        let done = match &self.migration {
+            Some(path) => format!("{path} is written"),
+            None => format!("{scheme} key `{key_id}` is stored"),
+        };
+        self.told.print(self, say, &done, output)
     }
 }
 
@@ -326,36 +335,22 @@ async fn require(store: &Store, organization: &Organization) -> Result<(), Failu
 
 /// What breaks a rule, with the rule's own advice.
 fn invalid(error: &AdminError) -> Failure {
-    let refused = error.source().and_then(|source| source.downcast_ref::<SecretRefused>());
-    match refused {
-        Some(SecretRefused::Short { .. }) => {
-            let hint = "use a longer secret, or `--allow-weak` if the provider makes no longer ones";
-            Failure::new(Exit::Failure, "weak_secret", "the secret is refused", hint)
+    match error.source().and_then(|source| source.downcast_ref::<SecretRefused>()) {
+        Some(reason) => refused(reason),
+        None => {
+            let hint = "add `--help` to see what can be typed";
+            Failure::new(Exit::Failure, "invalid", "the key is refused", hint).because(error)
         }
-        Some(refused) => Failure::new(Exit::Failure, "bad_secret", "the secret is refused", refused.hint()),
-        None => Failure::new(
-            Exit::Failure,
-            "invalid",
-            "the key is refused",
-            "add `--help` to see what can be typed",
-        ),
     }
-    .because(refused.map_or(error as &dyn Error, |refused| refused))
 }
 
-/// Writes a file that must not exist yet, with mode 0600.
-fn write_new(path: &Path, secret: &[u8]) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(secret)?;
-        file.sync_all()
-    });
-    written.map_err(|error| {
-        let message = format!("the secret cannot be written to {}", path.display());
-        let hint = "name a file that does not exist yet, in a folder that you may write to";
-        Failure::new(Exit::Failure, "io", message, hint).because(&error)
-    })
+/// A secret that breaks a rule.
+pub fn refused(reason: &SecretRefused) -> Failure {
+    let (code, hint) = match reason {
+        SecretRefused::Short { .. } => {
+            ("weak_secret", "use a longer secret, or `--allow-weak` if the provider makes no longer ones")
+        }
+        other => ("bad_secret", other.hint()),
+    };
+    Failure::new(Exit::Failure, code, "the secret is refused", hint).because(reason)
 }

@@ -1,0 +1,129 @@
+//! The databases that keep keys, behind one face: which one it is, its URL says.
+
+use crate::failure::Failure;
+use countersign::{
+    clock::SystemClock,
+    envelope::Keyring,
+    store::{
+        KeyAdmin, KeyStore, Migration, PostgresDatabase, PostgresKeyStore, SqliteDatabase, SqliteKeyStore,
+        StoreError,
+    },
+};
+use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Where a database is.
+#[derive(Debug)]
+pub enum Location {
+    /// On a server.
+    Postgres,
+    /// In this file.
+    Sqlite(PathBuf),
+}
+
+impl Location {
+    /// Reads a URL.
+    pub fn of(url: &str) -> Result<Self, Failure> {
+        match url.split_once("://").map(|(engine, _)| engine) {
+            Some("postgres" | "postgresql") => {
+                let options = url.parse::<PgConnectOptions>();
+                options.map(|_| Self::Postgres).map_err(|error| {
+                    let hint = "write it like postgres://user:password@host/database?sslmode=verify-full";
+                    Failure::usage("the database URL cannot be read", hint).because(&error)
+                })
+            }
+            None | Some("sqlite") => {
+                let options = url.parse::<SqliteConnectOptions>();
+                options.map(|options| Self::Sqlite(options.get_filename().to_owned())).map_err(|error| {
+                    let hint = "write it like sqlite://data/countersign.db";
+                    Failure::usage("the database URL cannot be read", hint).because(&error)
+                })
+            }
+            Some(engine) => {
+                let message = format!("`{engine}` is no database that this program can open");
+                let hint = "name another: `--database-url`, with a URL that begins with sqlite: or postgres:";
+                Err(Failure::usage(message, hint))
+            }
+        }
+    }
+}
+
+/// A key store, whatever keeps it.
+pub trait AnyKeyStore: KeyAdmin + KeyStore {}
+
+impl<S: KeyAdmin + KeyStore> AnyKeyStore for S {}
+
+/// An open database, before it is known whether a keyring belongs to it.
+#[derive(Debug)]
+pub enum Database {
+    Postgres(PostgresDatabase),
+    Sqlite(SqliteDatabase),
+}
+
+impl Database {
+    /// Opens a database. A file is created if there is none.
+    pub async fn open(url: &str, location: &Location) -> Result<Self, StoreError> {
+        match location {
+            Location::Postgres => PostgresDatabase::open(url).await.map(Self::Postgres),
+            Location::Sqlite(_) => SqliteDatabase::open(url).await.map(Self::Sqlite),
+        }
+    }
+
+    /// The name of the engine.
+    pub const fn engine(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// The steps of the schema, and which of them are applied.
+    pub async fn migrations(&self) -> Result<Vec<Migration>, StoreError> {
+        match self {
+            Self::Postgres(database) => database.migrations().await,
+            Self::Sqlite(database) => database.migrations().await,
+        }
+    }
+
+    /// The operator's own steps, and which of them are applied.
+    pub async fn migrations_in(&self, folder: &Path) -> Result<Vec<Migration>, StoreError> {
+        match self {
+            Self::Postgres(database) => database.migrations_in(folder).await,
+            Self::Sqlite(database) => database.migrations_in(folder).await,
+        }
+    }
+
+    /// Brings the schema up to date.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(database) => database.migrate().await,
+            Self::Sqlite(database) => database.migrate().await,
+        }
+    }
+
+    /// Applies the operator's own steps.
+    pub async fn migrate_in(&self, folder: &Path) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(database) => database.migrate_in(folder).await,
+            Self::Sqlite(database) => database.migrate_in(folder).await,
+        }
+    }
+
+    /// Opens the key store in it. A file is brought up to date on the way; a server, which others use as well, only by
+    /// the command for it.
+    pub async fn key_store(&self, keyring: Keyring) -> Result<Arc<dyn AnyKeyStore>, StoreError> {
+        Ok(match self {
+            Self::Postgres(database) => {
+                Arc::new(PostgresKeyStore::new(database, keyring, SystemClock).await?)
+            }
+            Self::Sqlite(database) => {
+                database.migrate().await?;
+                // Whoever can open the file is no stranger.
+                Arc::new(SqliteKeyStore::new(database, keyring, SystemClock).await?.with_demo_keys())
+            }
+        })
+    }
+}
