@@ -29,6 +29,7 @@ pub struct Config {
     pub keyring_file: PathBuf,
 
     /// URL under which clients know this server; may be given several times. Required unless the listener is loopback.
+    /// With one there are no demonstration keys.
     #[arg(long = "public-url", env = "COUNTERSIGN_PUBLIC_URL", value_delimiter = ',', value_name = "URL")]
     pub public_urls: Vec<String>,
 
@@ -78,9 +79,10 @@ impl Config {
         PathBuf::from(path).parent().map_or_else(PathBuf::new, PathBuf::from).join(name)
     }
 
-    /// Whether demonstration keys are made and accepted: only where no stranger can reach them.
+    /// Whether demonstration keys are made and accepted: only where no stranger can reach them. A public URL says that
+    /// strangers can, by way of a proxy, although the listener is loopback.
     pub fn demo(&self) -> bool {
         let embedded = matches!(self.engine(), Ok(Engine::Sqlite));
-        !self.no_demo && self.listen.ip().is_loopback() && embedded
+        !self.no_demo && self.public_urls.is_empty() && self.listen.ip().is_loopback() && embedded
     }
 }

@@ -7,10 +7,10 @@ use crate::{
 use anyhow::Context as _;
 use countersign::{
     clock::{Clock as _, SystemClock},
-    envelope::Keyring,
+    envelope::{CanaryError, Keyring},
     store::{KeyAdmin, KeyStore, PostgresKeyStore, SqliteKeyStore},
 };
-use std::{fs, path::Path, sync::Arc};
+use std::{error::Error as _, fs, path::Path, sync::Arc};
 
 /// The key store, whatever its engine.
 pub(crate) type Keys = Arc<dyn Store>;
@@ -32,27 +32,45 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Keys> {
             Arc::new(store.context("cannot open the key store in Postgres")?)
         }
         Engine::Sqlite => {
-            let folder = config.beside_the_database("");
-            let made = fs::create_dir_all(&folder);
-            made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
-            let store = SqliteKeyStore::open(url, keyring(&config.keyring_file)?, SystemClock).await;
-            let store = store.with_context(|| format!("cannot open {url}"))?;
+            let store = embedded(config).await?;
             Arc::new(if config.demo() { store.with_demo_keys() } else { store })
         }
     })
 }
 
-/// The keyring of an embedded database; made if there is none.
-fn keyring(file: &Path) -> anyhow::Result<Keyring> {
-    if file.exists() {
-        return Ok(Keyring::load(file)?);
+/// Opens the embedded database; beside it, a keyring is made if there is none.
+async fn embedded(config: &Config) -> anyhow::Result<SqliteKeyStore> {
+    make_folder_of(&config.beside_the_database("countersign.db"))?;
+    let (keyring, is_new) = keyring(&config.keyring_file)?;
+    let opened = SqliteKeyStore::open(&config.database_url, keyring, SystemClock).await;
+    let file = config.keyring_file.display();
+    match &opened {
+        // Left behind, it would only hide that the right one is missing.
+        Err(error) if is_new && error.source().is_some_and(|cause| cause.is::<CanaryError>()) => {
+            fs::remove_file(&config.keyring_file).with_context(|| format!("cannot remove {file} again"))?;
+        }
+        _ if is_new => {
+            eprintln!("made the keyring {file}: without it no stored secret can be opened, so back it up");
+        }
+        _ => {}
     }
-    let mut random = [0; 32];
-    SystemClock.fill(&mut random);
-    let keyring = Keyring::create(file, random)?;
-    eprintln!(
-        "made the keyring {}: without it the stored secrets cannot be opened, so back it up",
-        file.display()
-    );
-    Ok(keyring)
+    opened.with_context(|| format!("cannot open {}", config.database_url))
+}
+
+/// The keyring, and whether it was made just now.
+fn keyring(file: &Path) -> anyhow::Result<(Keyring, bool)> {
+    match Keyring::load(file) {
+        Err(error) if error.is_missing() => {
+            make_folder_of(file)?;
+            let mut random = [0; 32];
+            SystemClock.fill(&mut random);
+            Ok((Keyring::create(file, random)?, true))
+        }
+        loaded => Ok((loaded?, false)),
+    }
+}
+
+fn make_folder_of(file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
 }

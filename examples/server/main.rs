@@ -11,6 +11,7 @@ mod demo;
 mod graphql_endpoint;
 mod keys;
 mod ops;
+mod prompt;
 mod schema;
 mod serve;
 #[cfg(test)]

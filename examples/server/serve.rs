@@ -1,5 +1,6 @@
 //! The accept loop: hyper with the time limits that a listener open to strangers needs, and an orderly end.
 
+use crate::prompt::Prompt;
 use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -13,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long a request's head may take to arrive.
+/// How long a request's head may take to arrive, and the first bytes of a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests under way may go on after the order to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -41,7 +42,8 @@ pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
             _ = terminate.recv() => break,
         };
         let service = TowerToHyperService::new(app.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
+        let stream = TokioIo::new(Prompt::new(stream, HEAD_TIMEOUT));
+        let connection = http.serve_connection(stream, service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -37,7 +37,7 @@ pub struct Credential {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SecretVersion {
-    /// Counts from 1 in the order of rotation; the highest is the current secret.
+    /// Counts from 1 in the order of rotation; the highest is the current secret. Never given to another secret.
     pub number: i64,
     /// The keyed secret.
     pub key: MacKey,

@@ -8,6 +8,16 @@ use std::{error::Error, fmt};
 const LONGEST: usize = 32;
 
 /// A signature, decoded: exactly as many bytes as its algorithm gives.
+///
+/// There is no `==` for two of them: the time that it takes would tell how far they agree.
+///
+/// ```compile_fail,E0369
+/// use countersign::signature::Signature;
+///
+/// fn same(presented: Signature, computed: Signature) -> bool {
+///     presented == computed
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Signature {
     bytes: [u8; LONGEST],

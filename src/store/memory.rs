@@ -73,6 +73,11 @@ impl MemoryKeyStore {
     }
 
     /// Stores a credential under a scheme and key id, in place of the one that is there.
+    ///
+    /// # Security
+    ///
+    /// A new secret needs a new number. A request whose upload began before is judged once more at its end, and what is
+    /// looked for then is the number of the secret that it was signed with.
     pub fn insert(&self, scheme: &str, key_id: &str, credential: Credential) {
         let entry =
             Entry { credential, fingerprint: String::new(), created_at: self.clock.now(), demo: false };

@@ -7,6 +7,8 @@
 mod allocations;
 // Several ways of signing on one route.
 mod any_of;
+// That nothing malformed gets through or hurts, told by tables and sent over real sockets.
+mod bad_input;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;

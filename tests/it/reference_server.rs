@@ -144,14 +144,35 @@ fn keys_work_at_the_next_request(server: &Server) {
 #[test]
 fn demonstration_keys_work_where_nobody_else_can_reach_them_only() {
     let server = Server::start(&[]);
-    let line = server.printed.lines().find(|line| line.contains("oz-key-id")).unwrap().to_owned();
+    // SalesCloud signs no host, so that only the key can be what is refused.
+    let line =
+        server.printed.lines().find(|line| line.contains("salescloud-application")).unwrap().to_owned();
     let database = format!("sqlite://{}", server.folder().join("data/countersign.db").display());
     let keyring = server.folder().join("data/keyring");
     let keyring = keyring.to_str().unwrap();
-    let strict = Server::start(&["--no-demo", "--database-url", &database, "--keyring-file", keyring]);
-    let line =
-        line.replace(server.url.trim_start_matches("http://"), strict.url.trim_start_matches("http://"));
-    assert!(strict.shell(&line).contains("UNAUTHENTICATED"));
+    let ask = |choice: &[&str]| {
+        let arguments = [choice, &["--database-url", &database, "--keyring-file", keyring]].concat();
+        let other = Server::start(&arguments);
+        other.shell(&line.replace(&server.url, &other.url))
+    };
+    assert!(ask(&[]).contains("appOrganizations"));
+    assert!(ask(&["--no-demo"]).contains("UNAUTHENTICATED"));
+    // A proxy lets strangers in.
+    assert!(ask(&["--public-url", "https://api.example.com"]).contains("UNAUTHENTICATED"));
+}
+
+#[test]
+fn the_command_line_knows_demonstration_keys() {
+    let server = Server::start(&[]);
+    let key_id = demo(&server, "COREZOID_KEY_ID");
+    let url = format!("{}/api/2/json", server.url);
+    let sign = ["sign", "--scheme", "corezoid", "--key-id", &key_id, "--url", &url, "--as", "http"];
+    let signed = server.countersign(&sign) + "\r\n\r\n";
+    fs::write(server.folder().join("request.http"), signed).unwrap();
+    let verify = ["verify", "--scheme", "corezoid", "--request", "request.http", "-o", "json"];
+    let report = json(&server.countersign(&verify));
+    assert_eq!((&report["valid"], &report["account"]), (&true.into(), &"demo".into()), "{report}");
+    assert!(report["notes"].to_string().contains("demonstration key"), "{report}");
 }
 
 #[test]
@@ -208,5 +229,23 @@ fn a_listener_that_others_can_reach_needs_its_public_url() {
     for url in ["mysql://nowhere/none", "postgres://127.0.0.1:1/none"] {
         let (success, told) = start(&["--database-url", url]);
         assert!(!success && told.starts_with("error: ") && told.lines().count() == 1, "{told}");
+    }
+}
+
+#[test]
+fn a_keyring_that_does_not_belong_to_the_database_is_not_left_behind() {
+    let server = Server::start(&[]);
+    let folder = server.folder().to_owned();
+    let start = |keyring: &str| {
+        let mut other = Command::new(built("examples/server"));
+        let other = other.args(["--listen", "127.0.0.1:0", "--keyring-file", keyring]);
+        let ended = other.current_dir(&folder).env_remove("DATABASE_URL").output().unwrap();
+        (ended.status.success(), String::from_utf8(ended.stderr).unwrap())
+    };
+    for _ in 0..2 {
+        let (success, told) = start("data/mistyped");
+        assert!(!success && told.contains("the keyring does not belong to this database"), "{told}");
+        assert!(!told.contains("made the keyring"), "{told}");
+        assert!(!folder.join("data/mistyped").exists());
     }
 }

@@ -92,7 +92,7 @@ async fn create(args: CreateArgs, output: &Output) -> Result<(), Failure> {
 }
 
 async fn list(store: StoreArgs, output: &Output) -> Result<(), Failure> {
-    let store = store.open_existing(output).await?;
+    let store = store.open_existing().await?;
     let all = store.admin().accounts().await;
     let all = all.map_err(|error| Failure::admin(&error, "account", "try again"))?;
     let rows: Vec<_> = all.into_iter().map(Listed::from).collect();

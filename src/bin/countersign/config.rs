@@ -1,17 +1,19 @@
 //! Where the key store is: the options, their defaults, and how it is opened.
 
 use crate::{
-    database::{AnyKeyStore, Database, Location},
+    database::{AnyKeyStore, Database, Location, unusable},
     failure::{Exit, Failure},
     output::Output,
 };
 use clap::Args;
 use countersign::{
     clock::{Clock, SystemClock},
-    envelope::{Keyring, KeyringError},
+    credential::KeyId,
+    envelope::{CanaryError, Keyring, KeyringError},
     store::{Found, KeyAdmin, KeyStore, Lookup, Record, StoreError},
 };
 use std::{
+    error::Error as _,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -52,18 +54,24 @@ impl Store {
         Arc::<dyn AnyKeyStore>::clone(&self.0)
     }
 
+    /// What to know about a key that only some servers take.
+    pub async fn caveat(&self, scheme: &str, key_id: &KeyId) -> Option<&'static str> {
+        let key = self.0.credential(scheme, key_id).await.ok().filter(|key| key.demo);
+        key.map(|_| "a demonstration key: servers take it only where no stranger can reach them")
+    }
+
     /// Looks something up, and waits for it.
     pub async fn find(&self, lookup: Lookup<'_>) -> Result<Option<Record>, Failure> {
         match self.0.find(lookup) {
             Found::Ready(record) => Ok(record),
-            Found::Pending(record) => record.await.map_err(|error| unreachable(&error)),
+            Found::Pending(record) => record.await.map_err(|error| unusable(&error)),
         }
     }
 }
 
 impl StoreArgs {
     /// Opens a database that must be there already: a mistyped URL must not look like a store without keys.
-    pub async fn open_existing(&self, _: &Output) -> Result<Store, Failure> {
+    pub async fn open_existing(&self) -> Result<Store, Failure> {
         self.must_exist()?;
         self.open(self.keyring()?).await
     }
@@ -93,18 +101,24 @@ impl StoreArgs {
     pub async fn open_migrated(&self) -> Result<Database, Failure> {
         self.create_folder()?;
         let database = self.database().await?;
-        database.migrate().await.map_err(|error| unreachable(&error))?;
+        database.migrate().await.map_err(|error| unusable(&error))?;
         Ok(database)
     }
 
     async fn database(&self) -> Result<Database, Failure> {
         let opened = Database::open(&self.database_url, &self.location()?).await;
-        opened.map_err(|error| unreachable(&error))
+        opened.map_err(|error| unusable(&error))
+    }
+
+    async fn prepared(&self) -> Result<Database, Failure> {
+        let database = self.database().await?;
+        database.prepare().await?;
+        Ok(database)
     }
 
     async fn open(&self, keyring: Keyring) -> Result<Store, Failure> {
-        let store = self.database().await?.key_store(keyring).await;
-        store.map(Store).map_err(|error| unreachable(&error))
+        let database = self.prepared().await?;
+        store(database.key_store(keyring).await)
     }
 
     async fn open_with_new_keyring(&self, output: &Output) -> Result<Store, Failure> {
@@ -112,18 +126,22 @@ impl StoreArgs {
         create_folder_of(path)?;
         let mut random = [0; 32];
         SystemClock.fill(&mut random);
+        // A keyring for a database that is not ready would be one that nobody asked for.
+        let database = self.prepared().await?;
         let keyring = Keyring::create(path, random).map_err(|error| self.unusable_keyring(&error))?;
-        let opened = self.open(keyring).await;
-        if opened.is_err() {
-            // Nothing was sealed with it, and left behind it would only hide that the right one is missing.
-            let _ = fs::remove_file(path);
-        } else {
-            output.note(format!(
+        let opened = database.key_store(keyring).await;
+        match &opened {
+            // Nothing is sealed with it, and left behind it would only hide that the right one is missing. After any
+            // other failure it stays: another program may have begun to seal with it by now.
+            Err(error) if error.source().is_some_and(|cause| cause.is::<CanaryError>()) => {
+                let _ = fs::remove_file(path);
+            }
+            _ => output.note(format!(
                 "made a new keyring, {} (mode 0600): keep a copy, for without it no stored secret can be opened",
                 path.display()
-            ));
+            )),
         }
-        opened
+        store(opened)
     }
 
     fn location(&self) -> Result<Location, Failure> {
@@ -160,8 +178,8 @@ impl StoreArgs {
     }
 }
 
-fn unreachable(error: &StoreError) -> Failure {
-    Failure::unreachable("the key store cannot be used").because(error)
+fn store(opened: Result<Arc<dyn AnyKeyStore>, StoreError>) -> Result<Store, Failure> {
+    opened.map(Store).map_err(|error| unusable(&error))
 }
 
 fn create_folder_of(file: &Path) -> Result<(), Failure> {

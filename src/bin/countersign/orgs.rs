@@ -129,7 +129,7 @@ async fn create(args: CreateArgs, output: &Output) -> Result<(), Failure> {
 }
 
 async fn list(store: StoreArgs, output: &Output) -> Result<(), Failure> {
-    let store = store.open_existing(output).await?;
+    let store = store.open_existing().await?;
     let all = store.admin().organizations().await;
     let all = all.map_err(|error| Failure::admin(&error, "organization", "try again"))?;
     let rows: Vec<_> = all.into_iter().map(Listed::from).collect();
@@ -137,7 +137,7 @@ async fn list(store: StoreArgs, output: &Output) -> Result<(), Failure> {
 }
 
 async fn install(args: InstallArgs, output: &Output) -> Result<(), Failure> {
-    let store = args.store.open_existing(output).await?;
+    let store = args.store.open_existing().await?;
     let scheme = args.scheme.name();
     let installed = store.admin().install(scheme, &args.key_id, &args.organization).await;
     installed.map_err(|error| {
@@ -150,7 +150,7 @@ async fn install(args: InstallArgs, output: &Output) -> Result<(), Failure> {
 }
 
 async fn uninstall(args: InstallArgs, output: &Output) -> Result<(), Failure> {
-    let store = args.store.open_existing(output).await?;
+    let store = args.store.open_existing().await?;
     let scheme = args.scheme.name();
     let removed = store.admin().uninstall(scheme, &args.key_id, &args.organization).await;
     removed.map_err(|error| {

@@ -160,12 +160,15 @@ async fn signer(args: &SignArgs, known: &KnownScheme, output: &Output) -> Result
 
 /// The key as the key store has it.
 async fn stored(args: &SignArgs, known: &KnownScheme, output: &Output) -> Result<Credential, Failure> {
-    let store = args.store.open_existing(output).await?;
+    let store = args.store.open_existing().await?;
     let lookup = Lookup::Key { scheme: known.scheme().name(), key_id: args.key_id.as_str() };
     match store.find(lookup).await? {
         Some(Record::Credential(credential)) => {
             if credential.standing(SystemClock.now()) != Standing::InForce {
                 output.warn("the key is not in force: servers refuse what it signs");
+            }
+            if let Some(caveat) = store.caveat(known.scheme().name(), &args.key_id).await {
+                output.note(caveat);
             }
             Ok(credential)
         }

@@ -1,7 +1,7 @@
 //! `verify`: says whether a recorded request would pass, by letting the crate's own layer decide.
 
 use crate::{
-    config::{Keys, StoreArgs},
+    config::{Keys, Store, StoreArgs},
     failure::{Exit, Failure},
     output::{Output, or_dash, visible},
     probe::{self, Verdict},
@@ -106,14 +106,18 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
         Settings { public_urls: args.public_urls, routes: args.routes, lenient_time: args.lenient_time };
     let known = args.scheme.with(&settings).map_err(|error| misconfigured(&error))?;
     let secret = args.secret.read(output)?;
-    let recorded = wire::read(&read_input(&args.request)?)?;
+    let mut recorded = wire::read(&read_input(&args.request)?)?;
     let (head, body) = recorded.request.clone().into_parts();
     let presented = read(&known, &head);
 
     let from_store = secret.is_none();
     let keys: Keys = match secret {
         Some(secret) => Arc::new(only(&known, presented.as_ref().ok().and_then(Option::as_ref), &secret)),
-        None => args.store.open_existing(output).await?.keys(),
+        None => {
+            let store = args.store.open_existing().await?;
+            recorded.notes.extend(caveat(&store, &known, presented.as_ref().ok()).await);
+            store.keys()
+        }
     };
     let mut verifier = known.verifier(keys).with_tolerance(args.tolerance.0);
     if let Some(now) = args.now {
@@ -133,6 +137,16 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
 
 fn read<'m>(known: &KnownScheme, head: &'m Parts) -> Result<Option<Presented<'m>>, VerifyError> {
     known.scheme().read(&Message::new(head, &head.uri)?)
+}
+
+/// What to know about the presented key, if the store has it.
+async fn caveat(
+    store: &Store,
+    known: &KnownScheme,
+    presented: Option<&Option<Presented<'_>>>,
+) -> Option<String> {
+    let key_id = KeyId::new(presented?.as_ref()?.parameters.key_id).ok()?;
+    store.caveat(known.scheme().name(), &key_id).await.map(str::to_owned)
 }
 
 /// A store that holds the presented key and nothing else, with the secret that was given.

@@ -132,7 +132,7 @@ impl Row for Listed {
 
 /// Lists the keys.
 pub async fn list(args: ListArgs, output: &Output) -> Result<(), Failure> {
-    let store = args.store.open_existing(output).await?;
+    let store = args.store.open_existing().await?;
     let all = store.admin().credentials().await;
     let all = all.map_err(|error| Failure::admin(&error, "key", "try again"))?;
     let now = SystemClock.now();
@@ -146,7 +146,7 @@ pub async fn list(args: ListArgs, output: &Output) -> Result<(), Failure> {
 
 /// Shows one key.
 pub async fn show(args: ShowArgs, output: &Output) -> Result<(), Failure> {
-    let store = args.store.open_existing(output).await?;
+    let store = args.store.open_existing().await?;
     let scheme = args.scheme.name();
     let found = store.admin().credential(scheme, &args.key_id).await;
     let found = found.map_err(|error| {

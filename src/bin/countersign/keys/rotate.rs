@@ -103,7 +103,7 @@ pub async fn rotate(args: RotateArgs, output: &Output) -> Result<(), Failure> {
     let writer = args.file.writer(&args.store)?;
     let number = match args.number {
         Some(number) => number,
-        None => args.next_number(output).await?,
+        None => args.next_number().await?,
     };
     let version = Version { scheme: args.scheme.name(), key_id: &args.key_id, number };
     let written = async { writer.write_rotation(version, &secret, args.overlap()) };
@@ -123,8 +123,8 @@ pub async fn rotate(args: RotateArgs, output: &Output) -> Result<(), Failure> {
 }
 
 impl RotateArgs {
-    async fn next_number(&self, output: &Output) -> Result<i64, Failure> {
-        let store = self.store.open_existing(output).await?;
+    async fn next_number(&self) -> Result<i64, Failure> {
+        let store = self.store.open_existing().await?;
         let key = store.admin().credential(self.scheme.name(), &self.key_id).await.map_err(|error| {
             let what = format!("{} key `{}`", self.scheme.name(), self.key_id);
             Failure::admin(&error, &what, "if a migration brings it that is not applied yet: `--number 2`")
