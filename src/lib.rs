@@ -43,6 +43,7 @@
 //! |---|---|
 //! | `axum` (default) | [`Verified`] as an extractor, and the body and original URI of axum's routers |
 //! | `sqlite` | a key store in an embedded database, secrets sealed |
+//! | `postgres` | a key store in Postgres, secrets sealed, over TLS where its URL asks for it |
 //! | `graphql` | the guard that a GraphQL document passes before any executor parses it |
 //! | `cli` | the `countersign` command line |
 //!

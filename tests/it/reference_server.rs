@@ -106,24 +106,12 @@ fn keys_made_while_the_server_runs_work_at_the_next_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_made_while_a_server_on_postgres_runs_work_at_the_next_request() {
     let database = Database::empty().await;
-    let (migrated, keyring) = (tempfile::tempdir().unwrap(), "data/keyring");
-    let migrate = Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(["migrate", "--database-url", database.url()])
-        .current_dir(migrated.path())
-        .output()
-        .unwrap();
-    assert!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
-    let keyring = migrated.path().join(keyring);
-    let server = Server::start(&[
-        "--database-url",
-        database.url(),
-        "--keyring-file",
-        keyring.to_str().unwrap(),
-        "--no-demo",
-    ]);
+    let server = Server::start_on(database.url());
     keys_work_at_the_next_request(&server);
     let ready = server.shell(&format!("curl --silent --fail {}/readyz", server.url));
     assert_eq!(ready, "ready\n");
+    assert!(!server.folder().join("data/demo.env").exists(), "others use the server as well");
+    assert!(server.stop());
 }
 
 fn keys_work_at_the_next_request(server: &Server) {
@@ -238,8 +226,10 @@ fn a_listener_that_others_can_reach_needs_its_public_url() {
     };
     let (success, told) = start(&["--listen", "0.0.0.0:0"]);
     assert!(!success && told.contains("--public-url"), "{told}");
-    let (success, told) = start(&["--database-url", "mysql://nowhere/none"]);
-    assert!(!success && told.starts_with("error: ") && told.lines().count() == 1, "{told}");
+    for url in ["mysql://nowhere/none", "postgres://127.0.0.1:1/none"] {
+        let (success, told) = start(&["--database-url", url]);
+        assert!(!success && told.starts_with("error: ") && told.lines().count() == 1, "{told}");
+    }
 }
 
 #[test]

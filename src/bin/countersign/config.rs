@@ -1,7 +1,7 @@
 //! Where the key store is: the options, their defaults, and how it is opened.
 
 use crate::{
-    database::{AnyKeyStore, Database, Location},
+    database::{AnyKeyStore, Database, Location, unusable},
     failure::{Exit, Failure},
     output::Output,
 };
@@ -64,7 +64,7 @@ impl Store {
     pub async fn find(&self, lookup: Lookup<'_>) -> Result<Option<Record>, Failure> {
         match self.0.find(lookup) {
             Found::Ready(record) => Ok(record),
-            Found::Pending(record) => record.await.map_err(|error| unreachable(&error)),
+            Found::Pending(record) => record.await.map_err(|error| unusable(&error)),
         }
     }
 }
@@ -101,18 +101,24 @@ impl StoreArgs {
     pub async fn open_migrated(&self) -> Result<Database, Failure> {
         self.create_folder()?;
         let database = self.database().await?;
-        database.migrate().await.map_err(|error| unreachable(&error))?;
+        database.migrate().await.map_err(|error| unusable(&error))?;
         Ok(database)
     }
 
     async fn database(&self) -> Result<Database, Failure> {
         let opened = Database::open(&self.database_url, &self.location()?).await;
-        opened.map_err(|error| unreachable(&error))
+        opened.map_err(|error| unusable(&error))
+    }
+
+    async fn prepared(&self) -> Result<Database, Failure> {
+        let database = self.database().await?;
+        database.prepare().await?;
+        Ok(database)
     }
 
     async fn open(&self, keyring: Keyring) -> Result<Store, Failure> {
-        let store = self.database().await?.key_store(keyring).await;
-        store.map(Store).map_err(|error| unreachable(&error))
+        let database = self.prepared().await?;
+        store(database.key_store(keyring).await)
     }
 
     async fn open_with_new_keyring(&self, output: &Output) -> Result<Store, Failure> {
@@ -120,7 +126,8 @@ impl StoreArgs {
         create_folder_of(path)?;
         let mut random = [0; 32];
         SystemClock.fill(&mut random);
-        let database = self.database().await?;
+        // A keyring for a database that is not ready would be one that nobody asked for.
+        let database = self.prepared().await?;
         let keyring = Keyring::create(path, random).map_err(|error| self.unusable_keyring(&error))?;
         let opened = database.key_store(keyring).await;
         match &opened {
@@ -134,7 +141,7 @@ impl StoreArgs {
                 path.display()
             )),
         }
-        opened.map(Store).map_err(|error| unreachable(&error))
+        store(opened)
     }
 
     fn location(&self) -> Result<Location, Failure> {
@@ -171,8 +178,8 @@ impl StoreArgs {
     }
 }
 
-fn unreachable(error: &StoreError) -> Failure {
-    Failure::unreachable("the key store cannot be used").because(error)
+fn store(opened: Result<Arc<dyn AnyKeyStore>, StoreError>) -> Result<Store, Failure> {
+    opened.map(Store).map_err(|error| unusable(&error))
 }
 
 fn create_folder_of(file: &Path) -> Result<(), Failure> {

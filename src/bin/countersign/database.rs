@@ -1,6 +1,6 @@
 //! The databases that keep keys, behind one face: which one it is, its URL says.
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use countersign::{
     clock::SystemClock,
     envelope::Keyring,
@@ -112,18 +112,32 @@ impl Database {
         }
     }
 
-    /// Opens the key store in it. A file is brought up to date on the way; a server, which others use as well, only by
-    /// the command for it.
+    /// Brings a file up to date. On a server, which others use as well, that is left to the command for it.
+    pub async fn prepare(&self) -> Result<(), Failure> {
+        let Self::Postgres(database) = self else {
+            return self.migrate().await.map_err(|error| unusable(&error));
+        };
+        let steps = database.migrations().await.map_err(|error| unusable(&error))?;
+        let Some(missing) = steps.iter().find(|step| !step.applied) else { return Ok(()) };
+        let message = format!("the database lacks migration {}", missing.version);
+        let hint = "bring it up to date: `countersign migrate`";
+        Err(Failure::new(Exit::Unreachable, "store_unreachable", message, hint))
+    }
+
+    /// Opens the key store in it. Whoever can open the database is no stranger, and may use demonstration keys.
     pub async fn key_store(&self, keyring: Keyring) -> Result<Arc<dyn AnyKeyStore>, StoreError> {
         Ok(match self {
             Self::Postgres(database) => {
                 Arc::new(PostgresKeyStore::new(database, keyring, SystemClock).await?)
             }
             Self::Sqlite(database) => {
-                database.migrate().await?;
-                // Whoever can open the file is no stranger.
                 Arc::new(SqliteKeyStore::new(database, keyring, SystemClock).await?.with_demo_keys())
             }
         })
     }
+}
+
+/// A key store that does not do what it is asked.
+pub fn unusable(error: &StoreError) -> Failure {
+    Failure::unreachable("the key store cannot be used").because(error)
 }

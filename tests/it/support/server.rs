@@ -13,6 +13,7 @@ use tempfile::TempDir;
 pub(crate) struct Server {
     process: Child,
     folder: TempDir,
+    database_url: Option<String>,
     /// `http://host:port`.
     pub(crate) url: String,
     /// What it printed after that, to the end of the demonstration lines.
@@ -22,12 +23,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the server that was built with this test, in a new folder on a free port.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), None, arguments)
+    }
+
+    /// Starts the server over a database that is new, but for the tables and the keyring that an operator makes.
+    pub(crate) fn start_on(database_url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        countersign(folder.path(), Some(database_url), &["migrate"]);
+        Self::start_in(folder, Some(database_url), &[])
+    }
+
+    fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
         let mut process = Command::new(built("examples/server"))
             .args(["--listen", "127.0.0.1:0"])
             .args(arguments)
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")
+            .envs(database_url.map(|url| ("DATABASE_URL", url)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -38,13 +50,14 @@ impl Server {
         output.read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
         let mut printed = String::new();
-        let demo = !arguments.iter().any(|argument| matches!(*argument, "--no-demo" | "--public-url"));
+        let without = |argument: &&str| matches!(*argument, "--no-demo" | "--public-url");
+        let demo = database_url.is_none() && !arguments.iter().any(without);
         while demo && printed.matches("curl").count() < 3 {
             assert!(output.read_line(&mut printed).unwrap() > 0, "the server ended: {printed}");
         }
         // Somebody has to read on, or the server would wait for it.
         thread::spawn(move || output.lines().for_each(drop));
-        Self { process, folder, url, printed }
+        Self { process, folder, database_url: database_url.map(str::to_owned), url, printed }
     }
 
     /// The server's folder.
@@ -54,15 +67,7 @@ impl Server {
 
     /// Runs the command line in the server's folder and returns what it printed; it must succeed.
     pub(crate) fn countersign(&self, arguments: &[&str]) -> String {
-        let ran = Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args(arguments)
-            .current_dir(self.folder())
-            .env_remove("DATABASE_URL")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-        String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
+        countersign(self.folder(), self.database_url.as_deref(), arguments)
     }
 
     /// Runs a line in a shell, in the server's folder, and returns what it printed.
@@ -85,6 +90,19 @@ impl Drop for Server {
         drop(self.process.kill());
         drop(self.process.wait());
     }
+}
+
+fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> String {
+    let ran = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("DATABASE_URL")
+        .envs(database_url.map(|url| ("DATABASE_URL", url)))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
 }
 
 /// Something that cargo built beside this test.
