@@ -30,7 +30,7 @@
 //! # What is promised
 //!
 //! * The handler reads exactly the bytes that were verified; trailers, which nobody signs, are dropped.
-//! * An unknown key costs the same work as a wrong signature and gets the same answer.
+//! * An unknown key costs the same work as a wrong signature for a key with one live secret, and gets the same answer.
 //! * A secret is never empty, never printed, and wiped when it is dropped. A signature base has a place for the secret
 //!   and never the secret.
 //! * What a scheme does not sign is closed: its requests are accepted on the scheme's own methods and routes only.
