@@ -271,6 +271,29 @@ async fn bodies_that_are_no_package_get_400() {
     assert_eq!(server.post(&caller(Some("acme")), &nested(100)).await.0, 200);
 }
 
+/// A short package must not be answered with more than the server's memory holds.
+#[tokio::test]
+async fn a_package_is_answered_up_to_a_limit() {
+    let server = Server::new().await;
+    let conv = server.conv().await;
+    for _ in 0..3 {
+        let data = json!({ "blob": "x".repeat(500_000) });
+        server.ok(json!({ "type": "create", "obj": "task", "conv_id": conv, "data": data })).await;
+    }
+    let list = json!({ "type": "list", "obj": "task", "conv_id": conv, "limit": 1_000 });
+    let package = json!({ "ops": vec![list; 10] }).to_string();
+    let (status, answer) = server.post(&caller(Some("acme")), &package).await;
+    assert_eq!(status, 200);
+    let answers = answer["ops"].as_array().unwrap();
+    // Three lists of 1.5 MB reach the limit of 4 MiB; what comes after them is refused.
+    for (place, answer) in answers.iter().enumerate() {
+        let proc = if place < 3 { "ok" } else { "error" };
+        assert_eq!(answer["proc"], proc, "{place}");
+    }
+    assert_eq!(answers[9]["description"], "Too many requests: limit is reached");
+    assert!(answer.to_string().len() < 5_000_000);
+}
+
 #[tokio::test]
 async fn a_wrong_method_is_answered_in_html() {
     let response = crate::ops::method_not_allowed().await;
