@@ -6,6 +6,8 @@
 
 mod access;
 mod admin;
+#[cfg(feature = "cache")]
+mod cache;
 mod import;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -16,6 +18,8 @@ mod sql;
 mod sqlite;
 mod tokens;
 
+#[cfg(feature = "cache")]
+pub use self::cache::{CacheLimits, CachingKeyStore, Changes, Lease, Loaded, Source, Wanted};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresDatabase, PostgresKeyStore};
 #[cfg(feature = "_sql")]
@@ -39,7 +43,7 @@ pub use self::{
 use crate::credential::{
     Credential, Installation, OAuthClient, ReadToken, SecretHash, SigningKey, TokenKeys,
 };
-use std::{error::Error, fmt, future::Future, pin::Pin};
+use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 
 /// What a verification asks a store for.
 #[derive(Clone, Copy, Debug)]
@@ -126,20 +130,22 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     fn find(&self, lookup: Lookup<'_>) -> Found;
 }
 
-impl<S: KeyStore + ?Sized> KeyStore for std::sync::Arc<S> {
+impl<S: KeyStore + ?Sized> KeyStore for Arc<S> {
     fn find(&self, lookup: Lookup<'_>) -> Found {
         (**self).find(lookup)
     }
 }
 
 /// The store could not be asked, or its answer could not be used. The cause is its [`source`](Error::source).
-#[derive(Debug)]
-pub struct StoreError(Box<dyn Error + Send + Sync>);
+///
+/// It can be cloned, for all who asked the same question.
+#[derive(Clone, Debug)]
+pub struct StoreError(Arc<dyn Error + Send + Sync>);
 
 impl StoreError {
     /// Wraps a cause.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(cause.into())
+        Self(cause.into().into())
     }
 }
 
