@@ -23,7 +23,7 @@ pub use self::cache::{CacheLimits, CachingKeyStore, Changes, Lease, Loaded, Sour
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresDatabase, PostgresKeyStore};
 #[cfg(feature = "_sql")]
-pub use self::sql::schema::Migration;
+pub use self::sql::{Instances, schema::Migration};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteDatabase, SqliteKeyStore};
 pub use self::{

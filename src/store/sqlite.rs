@@ -1,20 +1,23 @@
 //! Credentials in an embedded SQLite database: a file, and no server to run.
 
 use super::{
-    StoreError,
+    Changes, StoreError,
     sql::{
-        PATIENCE, code,
+        PATIENCE, code, in_time,
+        line::Line,
+        poll,
         schema::{require_applied, sql_migrations},
+        source::sql_source,
         sql_key_store,
     },
 };
 use crate::{clock::Clock, envelope::Keyring};
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{Migrate, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, path::Path, sync::Arc, time::Duration};
 
 /// SQLite has one writer at a time; a few connections are enough to read beside it.
 const CONNECTIONS: u32 = 4;
@@ -106,6 +109,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 #[derive(Clone)]
 pub struct SqliteKeyStore {
     pool: SqlitePool,
+    line: Arc<Line<SqliteConnection>>,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     demo_keys: bool,
@@ -138,6 +142,7 @@ impl SqliteKeyStore {
         require_applied(&database.migrations().await?).map_err(StoreError::new)?;
         let store = Self {
             pool: database.0.clone(),
+            line: Arc::new(Line::new()),
             keyring: Arc::new(keyring),
             clock: Arc::new(clock),
             demo_keys: false,
@@ -157,6 +162,21 @@ impl SqliteKeyStore {
         self
     }
 
+    async fn follow(&self, changes: &Changes) -> Result<Infallible, StoreError> {
+        poll::poll(self, changes).await
+    }
+
+    /// A barrier is a row among the changes, and its number the row's.
+    async fn raise_barrier(&self) -> Result<i64, StoreError> {
+        let raised = sqlx::query_scalar("INSERT INTO changes (what) VALUES ('barrier') RETURNING seq");
+        raised.fetch_one(&self.pool).await.map_err(StoreError::new)
+    }
+
+    async fn newest_barrier(&self) -> Result<i64, StoreError> {
+        let newest = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM changes").fetch_one(&self.pool);
+        in_time(async { newest.await.map_err(StoreError::new) }).await
+    }
+
     /// The connections, for tables of the application's own in the same database.
     #[must_use]
     pub const fn pool(&self) -> &SqlitePool {
@@ -171,3 +191,4 @@ impl fmt::Debug for SqliteKeyStore {
 }
 
 sql_key_store!(SqliteKeyStore over Sqlite);
+sql_source!(SqliteKeyStore over SqliteConnection, rows: "json_each($1)", tells_at_once: false);

@@ -11,7 +11,7 @@ use super::{
     source::{Loaded, Source, Wanted},
     trust::Trust,
 };
-use crate::store::{Record, StoreError};
+use crate::store::StoreError;
 use std::{
     collections::{HashMap, HashSet},
     error::Error,
@@ -143,16 +143,21 @@ impl Loader {
         self.lock().begin(trust, now)
     }
 
-    /// Takes in a page.
-    pub(super) fn land_page(&self, flight: u64, page: Vec<(Wanted, Record)>, entries: &Entries) {
+    /// Takes in a page, and says how much of it could be used. What could not is told to whoever asks for it.
+    pub(super) fn land_page(&self, flight: u64, page: Vec<(Wanted, Loaded)>, entries: &Entries) -> usize {
         let mut state = self.lock();
-        let Some(flight) = state.end(flight) else { return };
-        for (wanted, record) in page {
+        let Some(flight) = state.end(flight) else { return 0 };
+        let mut count = 0;
+        for (wanted, loaded) in page {
             let key = Key::of(wanted.lookup());
-            if !flight.spoils(&key) {
-                entries.put(key, record, flight.stamp);
+            if let Ok(Some(record)) = loaded {
+                count += 1;
+                if !flight.spoils(&key) {
+                    entries.put(key, record, flight.stamp);
+                }
             }
         }
+        count
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

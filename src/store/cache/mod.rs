@@ -29,7 +29,6 @@ use crate::{
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, oneshot},
-    task::AbortHandle,
     time::timeout,
 };
 
@@ -131,7 +130,7 @@ fn millis(time: Duration) -> u64 {
 pub struct CachingKeyStore<S> {
     source: Arc<S>,
     shared: Arc<Shared>,
-    tasks: Vec<AbortHandle>,
+    tasks: upkeep::Tasks,
 }
 
 /// What the cache and its tasks have in common.
@@ -203,6 +202,18 @@ impl<S: Source> CachingKeyStore<S> {
         self.shared.trust.is_live()
     }
 
+    /// Tells the store that this instance ends, so that nobody waits for it. Until it is dropped, every lookup asks the
+    /// store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be asked; then those who wait do so until the lease ends.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.tasks.renewing.abort();
+        self.shared.trust.end_lease();
+        self.source.leave(&self.shared.instance).await
+    }
+
     /// How many records are kept.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -226,7 +237,7 @@ impl<S: Source> CachingKeyStore<S> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store cannot be asked, or a record cannot be used.
+    /// [`StoreError`] if the store cannot be asked.
     pub async fn preload(&self, mut progress: impl FnMut(usize)) -> Result<usize, StoreError> {
         let Shared { loader, trust, entries, clock, limits, .. } = &*self.shared;
         let mut after = None;
@@ -234,12 +245,13 @@ impl<S: Source> CachingKeyStore<S> {
         while count < limits.entries {
             let flight = loader.begin_page(trust, clock.ticks());
             let page = self.source.page(after.as_ref(), upkeep::PAGE).await;
-            let page = page.inspect_err(|_| loader.land_page(flight, Vec::new(), entries))?;
+            let (page, failed) = page.map_or_else(|error| (Vec::new(), Some(error)), |page| (page, None));
             after = page.last().map(|(wanted, _)| wanted.clone());
-            count += page.len();
-            let is_last = page.is_empty();
-            loader.land_page(flight, page, entries);
-            if is_last {
+            count += loader.land_page(flight, page, entries);
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if after.is_none() {
                 break;
             }
             progress(count);
@@ -305,12 +317,6 @@ fn is_name(lookup: Lookup<'_>) -> bool {
         }
         Lookup::Client { client_id } => KeyId::new(client_id).is_ok(),
         Lookup::ReadToken { .. } | Lookup::TokenKeys | Lookup::SigningKey => true,
-    }
-}
-
-impl<S> Drop for CachingKeyStore<S> {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 

@@ -108,8 +108,15 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store cannot be asked or a record cannot be used.
-    async fn page(&self, after: Option<&Wanted>, limit: u32) -> Result<Vec<(Wanted, Record)>, StoreError>;
+    /// [`StoreError`] if the store cannot be asked.
+    async fn page(&self, after: Option<&Wanted>, limit: u32) -> Result<Vec<(Wanted, Loaded)>, StoreError>;
+
+    /// Notes that an instance has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be asked.
+    async fn leave(&self, instance: &str) -> Result<(), StoreError>;
 
     /// Whether an insertion is told so soon after it that "there is none" may be kept for a second.
     fn tells_at_once(&self) -> bool;

@@ -78,6 +78,11 @@ impl Trust {
         self.lease_until.fetch_max(sent.saturating_add(length_ms), Ordering::Relaxed);
     }
 
+    /// Trusts nothing from here on.
+    pub(super) fn end_lease(&self) {
+        self.lease_until.store(0, Ordering::Relaxed);
+    }
+
     pub(super) fn lease_until(&self) -> u64 {
         self.lease_until.load(Ordering::Relaxed)
     }

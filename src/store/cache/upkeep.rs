@@ -19,22 +19,32 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Between two renewals of the lease while barriers are not told, so that they are asked for.
 const DEGRADED_RENEWAL: Duration = Duration::from_secs(1);
 
-pub(super) fn start<S: Source>(shared: &Arc<Shared>, source: &Arc<S>) -> Vec<AbortHandle> {
+/// The running tasks; they end when this is dropped.
+pub(super) struct Tasks {
+    pub(super) renewing: AbortHandle,
+    others: [AbortHandle; 3],
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.renewing.abort();
+        self.others.iter().for_each(AbortHandle::abort);
+    }
+}
+
+pub(super) fn start<S: Source>(shared: &Arc<Shared>, source: &Arc<S>) -> Tasks {
     let both = || (Arc::clone(shared), Arc::clone(source));
-    let loading = both();
-    let (listening, renewing, sweeping) = (both(), both(), Arc::clone(shared));
-    [
-        tokio::spawn(async move {
-            let (shared, source) = loading;
-            let ticks = || shared.clock.ticks();
-            loader::run(&shared.loader, &*source, &shared.entries, &shared.trust, ticks).await;
-        }),
-        tokio::spawn(async move { listen(listening.0, &*listening.1).await }),
-        tokio::spawn(async move { renew(&renewing.0, &*renewing.1).await }),
-        tokio::spawn(async move { sweep(&sweeping).await }),
-    ]
-    .map(|task| task.abort_handle())
-    .into()
+    let (loading, listening, renewing, sweeping) = (both(), both(), both(), Arc::clone(shared));
+    let loading = tokio::spawn(async move {
+        let (shared, source) = loading;
+        let ticks = || shared.clock.ticks();
+        loader::run(&shared.loader, &*source, &shared.entries, &shared.trust, ticks).await;
+    });
+    let listening = tokio::spawn(async move { listen(listening.0, &*listening.1).await });
+    let renewing = tokio::spawn(async move { renew(&renewing.0, &*renewing.1).await });
+    let sweeping = tokio::spawn(async move { sweep(&sweeping).await });
+    let others = [loading, listening, sweeping].map(|task| task.abort_handle());
+    Tasks { renewing: renewing.abort_handle(), others }
 }
 
 /// Listens for changes, and begins again when that ends.

@@ -3,9 +3,18 @@
 //! An engine brings its pool, its migrations and its way of opening. The rest is written once, here, as a macro:
 //! sqlx types a statement by its engine, and bounds that leave the engine open would hide the statements.
 
+mod instances;
+pub(super) mod line;
+#[cfg(feature = "postgres")]
+pub(super) mod listen;
+#[cfg(feature = "sqlite")]
+pub(super) mod poll;
 pub(super) mod rows;
 pub(super) mod schema;
+pub(super) mod source;
 pub(super) mod statements;
+
+pub use self::instances::Instances;
 
 use super::{AdminError, AdminErrorKind, StoreError};
 use sqlx::error::{DatabaseError, ErrorKind};
@@ -102,7 +111,8 @@ macro_rules! sql_key_store {
                         .fetch_all(&self.pool)
                         .await
                         .map_err(StoreError::new)?;
-                    let credential = rows::credential(&scheme, &key_id, found, &self.keyring);
+                    let found = rows::credentials(found, &self.keyring).pop();
+                    let credential = found.map(|(_, _, credential)| credential).transpose();
                     Ok(credential.map_err(StoreError::new)?.map(Record::Credential))
                 }
 

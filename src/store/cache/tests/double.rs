@@ -160,7 +160,11 @@ impl Source for Double {
         Ok(*self.newest.lock().unwrap())
     }
 
-    async fn page(&self, after: Option<&Wanted>, limit: u32) -> Result<Vec<(Wanted, Record)>, StoreError> {
+    async fn leave(&self, _: &str) -> Result<(), StoreError> {
+        self.reach()
+    }
+
+    async fn page(&self, after: Option<&Wanted>, limit: u32) -> Result<Vec<(Wanted, Loaded)>, StoreError> {
         let after = match after {
             Some(Wanted::Key { key_id, .. }) => key_id.clone(),
             _ => String::new(),
@@ -172,7 +176,8 @@ impl Source for Double {
         };
         self.pass_gate().await;
         let row = |(key_id, revision)| {
-            (Wanted::Key { scheme: "ateliere".into(), key_id }, Record::Credential(credential(revision)))
+            let record = Record::Credential(credential(revision));
+            (Wanted::Key { scheme: "ateliere".into(), key_id }, Ok(Some(record)))
         };
         Ok(rows.into_iter().take(usize::try_from(limit).unwrap()).map(row).collect())
     }
