@@ -12,12 +12,15 @@
 use super::{
     Changes, StoreError,
     sql::{
-        PATIENCE, code, in_time,
+        PATIENCE,
+        access::sql_access,
+        code, in_time,
         line::{Line, on_line},
         listen,
         schema::{require_applied, sql_migrations},
         source::sql_source,
         sql_key_store,
+        tokens::sql_tokens,
     },
 };
 use crate::{clock::Clock, envelope::Keyring};
@@ -249,5 +252,7 @@ impl fmt::Debug for PostgresKeyStore {
     }
 }
 
+sql_access!(PostgresKeyStore);
 sql_key_store!(PostgresKeyStore over Postgres);
 sql_source!(PostgresKeyStore over PgConnection, rows: "json_array_elements($1::json)", tells_at_once: true);
+sql_tokens!(PostgresKeyStore over Postgres);

@@ -3,12 +3,15 @@
 use super::{
     Changes, StoreError,
     sql::{
-        PATIENCE, code, in_time,
+        PATIENCE,
+        access::sql_access,
+        code, in_time,
         line::Line,
         poll,
         schema::{require_applied, sql_migrations},
         source::sql_source,
         sql_key_store,
+        tokens::sql_tokens,
     },
 };
 use crate::{clock::Clock, envelope::Keyring};
@@ -190,5 +193,7 @@ impl fmt::Debug for SqliteKeyStore {
     }
 }
 
+sql_access!(SqliteKeyStore);
 sql_key_store!(SqliteKeyStore over Sqlite);
 sql_source!(SqliteKeyStore over SqliteConnection, rows: "json_each($1)", tells_at_once: false);
+sql_tokens!(SqliteKeyStore over Sqlite);

@@ -1,33 +1,62 @@
 //! The side of an SQL store that faces a cache: many answers to one statement, leases, and waiting for all instances.
 
+use super::rows::RowError;
 use crate::{
     credential::{Installation, Organization},
     store::{Loaded, Record, StoreError, Wanted},
 };
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 /// Between two looks at who has acknowledged.
 pub(in crate::store) const PAUSE: Duration = Duration::from_millis(20);
 
-/// The questions of a batch that are asked in one statement, as the JSON that it takes: names of credentials, and names
-/// of installations.
-pub(in crate::store) fn names(wanted: &[Wanted]) -> (Option<String>, Option<String>) {
-    let (mut keys, mut installations) = (Vec::new(), Vec::new());
-    for wanted in wanted {
-        match wanted {
-            Wanted::Key { scheme, key_id } => keys.push([scheme, key_id]),
-            Wanted::Installation { scheme, key_id, organization } => {
-                installations.push([scheme, key_id, organization]);
-            }
-            _ => {}
-        }
-    }
-    (json(&keys), json(&installations))
+/// The questions of a batch that are asked in one statement for each kind, as the JSON that it takes; `None` where there
+/// is no such question.
+#[derive(Default)]
+pub(in crate::store) struct Names {
+    pub(in crate::store) keys: Option<String>,
+    pub(in crate::store) installations: Option<String>,
+    pub(in crate::store) clients: Option<String>,
+    pub(in crate::store) read_tokens: Option<String>,
 }
 
-fn json<const N: usize>(names: &[[&String; N]]) -> Option<String> {
-    let names: Vec<&[&String]> = names.iter().map(|names| &names[..]).collect();
-    serde_json::to_string(&names).ok().filter(|_| !names.is_empty())
+impl Names {
+    pub(in crate::store) fn of(wanted: &[Wanted]) -> Self {
+        let json = |parts: fn(&Wanted) -> Option<Vec<String>>| {
+            let names: Vec<_> = wanted.iter().filter_map(parts).collect();
+            serde_json::to_string(&names).ok().filter(|_| !names.is_empty())
+        };
+        Self {
+            keys: json(|wanted| match wanted {
+                Wanted::Key { scheme, key_id } => Some(vec![scheme.clone(), key_id.clone()]),
+                _ => None,
+            }),
+            installations: json(|wanted| match wanted {
+                Wanted::Installation { scheme, key_id, organization } => {
+                    Some(vec![scheme.clone(), key_id.clone(), organization.clone()])
+                }
+                _ => None,
+            }),
+            clients: json(|wanted| match wanted {
+                Wanted::Client { client_id } => Some(vec![client_id.clone()]),
+                _ => None,
+            }),
+            read_tokens: json(|wanted| match wanted {
+                Wanted::ReadToken { hash } => Some(vec![hex::encode(hash.as_bytes())]),
+                _ => None,
+            }),
+        }
+    }
+}
+
+/// Whether a client or a read token is among those that there are. Of what is not there, strangers choose how much is
+/// asked for.
+pub(in crate::store) fn is_known(wanted: &Wanted, clients: &[String], read_tokens: &[String]) -> bool {
+    match wanted {
+        Wanted::Client { client_id } => clients.contains(client_id),
+        Wanted::ReadToken { hash } => read_tokens.contains(&hex::encode(hash.as_bytes())),
+        _ => true,
+    }
 }
 
 /// The answer to the question for an installation.
@@ -37,6 +66,14 @@ pub(in crate::store) fn installation(wanted: &Wanted, installed: &[(String, Stri
         |row: &&(String, String, String)| row.0 == *scheme && row.1 == *key_id && row.2 == *organization;
     let found = installed.iter().find(is_wanted).map(|row| Organization::new(&row.2)).transpose();
     Ok(found.map_err(StoreError::new)?.map(Installation::new).map(Record::Installation))
+}
+
+/// The answer to one question that was asked alone; that the database cannot be asked concerns the others as well.
+pub(in crate::store) fn own(loaded: Loaded) -> Result<Loaded, StoreError> {
+    match loaded {
+        Err(error) if !error.source().is_some_and(|cause| cause.is::<RowError>()) => Err(error),
+        loaded => Ok(loaded),
+    }
 }
 
 /// Implements [`Source`](crate::store::Source) for a store that has the fields of `sql_key_store` and `line`, and the
@@ -76,6 +113,15 @@ macro_rules! sql_source {
                     sqlx::query_as(FIND_INSTALLATIONS).bind(names).fetch_all(connection).await
                 }
 
+                async fn load_known(
+                    &self,
+                    connection: &mut $connection,
+                    statement: &'static str,
+                    names: &str,
+                ) -> Result<Vec<String>, sqlx::Error> {
+                    sqlx::query_scalar(statement).bind(names).fetch_all(connection).await
+                }
+
                 /// Waits until no running program trusts any more what was committed before the call, and says whom it
                 /// has waited for. Whatever asks the store afterwards is answered by what is in the database.
                 ///
@@ -106,9 +152,9 @@ macro_rules! sql_source {
             impl Source for $store {
                 async fn load(&self, wanted: &[Wanted]) -> Result<Vec<Loaded>, StoreError> {
                     let now = rows::seconds(self.clock.now()).map_err(StoreError::new)?;
-                    let (keys, installations) = source::names(wanted);
+                    let names = source::Names::of(wanted);
                     let mut credentials = HashMap::new();
-                    if let Some(names) = keys {
+                    if let Some(names) = names.keys {
                         let rows = on_line!(self, |line| self.load_credentials(line, &names, now))?;
                         for (scheme, key_id, credential) in rows::credentials(rows, &self.keyring) {
                             let loaded = credential.map(Record::Credential).map_err(StoreError::new);
@@ -116,8 +162,16 @@ macro_rules! sql_source {
                         }
                     }
                     let mut installed = Vec::new();
-                    if let Some(names) = installations {
+                    if let Some(names) = names.installations {
                         installed = on_line!(self, |line| self.load_installations(line, &names))?;
+                    }
+                    let (mut clients, mut read_tokens) = (Vec::new(), Vec::new());
+                    if let Some(names) = names.clients {
+                        clients = on_line!(self, |line| self.load_known(line, KNOWN_CLIENTS, &names))?;
+                    }
+                    if let Some(names) = names.read_tokens {
+                        read_tokens =
+                            on_line!(self, |line| self.load_known(line, KNOWN_READ_TOKENS, &names))?;
                     }
                     let mut loaded = Vec::with_capacity(wanted.len());
                     for wanted in wanted {
@@ -126,9 +180,10 @@ macro_rules! sql_source {
                                 credentials.remove(&(scheme.clone(), key_id.clone())).transpose()
                             }
                             Wanted::Installation { .. } => source::installation(wanted, &installed),
+                            other if !source::is_known(other, &clients, &read_tokens) => Ok(None),
                             other => match self.find(other.lookup()) {
                                 Found::Ready(record) => Ok(record),
-                                Found::Pending(record) => Ok(record.await?),
+                                Found::Pending(record) => source::own(record.await)?,
                             },
                         });
                     }

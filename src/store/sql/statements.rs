@@ -2,28 +2,43 @@
 //!
 //! They keep to what SQLite and Postgres have in common. Names and secrets are always bound, never spliced.
 
-/// Credentials, once for each secret that has not retired by `$now`; keys made for demonstration only if `$demo` says so.
-///
-/// A credential is disabled if its account is, or its organization, or the organization of its account; a row that is
-/// named and not there disables as well.
-macro_rules! find_credentials {
-    ($($from:literal),+, now: $now:literal, demo: $demo:literal) => {
-        concat!(
-            "
-    SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.algorithm, c.not_before, c.expires_at,
-           c.revision,
-           CASE WHEN c.state = 'active'
+/// The state of `c`, which has an account and perhaps an organization. It is disabled if its account is, or its
+/// organization, or the organization of its account; a row that is named and not there disables as well.
+macro_rules! state_under_owners {
+    () => {
+        "CASE WHEN c.state = 'active'
                  AND (a.state <> 'active'
                       OR (c.organization IS NOT NULL AND o.state IS DISTINCT FROM 'active')
                       OR (a.organization IS NOT NULL AND ao.state IS DISTINCT FROM 'active'))
-                THEN 'disabled' ELSE c.state END AS state,
+                THEN 'disabled' ELSE c.state END AS state"
+    };
+}
+
+/// The owners of `c`.
+macro_rules! join_owners {
+    () => {
+        "JOIN accounts a ON a.id = c.account
+    LEFT JOIN organizations o ON o.id = c.organization
+    LEFT JOIN organizations ao ON ao.id = a.organization"
+    };
+}
+
+/// Credentials, once for each secret that has not retired by `$now`; keys made for demonstration only if `$demo` says so.
+macro_rules! find_credentials {
+    ($($from:literal),+; now: $now:literal, demo: $demo:literal) => {
+        concat!(
+            "
+    SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.algorithm, c.not_before, c.expires_at,
+           c.revision, c.permissions, a.permissions AS account_permissions, ",
+            $crate::store::sql::statements::state_under_owners!(),
+            ",
            s.number, s.keyring_id, s.sealed, s.retires_at
     FROM ",
             $($from,)+
             "
-    JOIN accounts a ON a.id = c.account
-    LEFT JOIN organizations o ON o.id = c.organization
-    LEFT JOIN organizations ao ON ao.id = a.organization
+    ",
+            $crate::store::sql::statements::join_owners!(),
+            "
     LEFT JOIN secret_versions s
            ON s.scheme = c.scheme AND s.key_id = c.key_id AND (s.retires_at IS NULL OR s.retires_at > ",
             $now,
@@ -36,29 +51,17 @@ macro_rules! find_credentials {
     };
 }
 
-/// The credential of a scheme (`$1`) and key id (`$2`) at `$3`, perhaps for demonstration (`$4`).
-pub(in crate::store) const FIND_CREDENTIAL: &str = find_credentials!(
-    "(SELECT * FROM credentials WHERE scheme = $1 AND key_id = $2) c", now: "$3", demo: "$4");
-
-/// The credentials that follow a scheme (`$1`) and key id (`$2`), at most `$3`, at `$4`, perhaps for demonstration (`$5`).
-pub(in crate::store) const PAGE_OF_CREDENTIALS: &str = find_credentials!(
-    "(SELECT * FROM credentials WHERE (scheme, key_id) > ($1, $2) AND (NOT demo OR $5)
-          ORDER BY scheme, key_id LIMIT $3) c",
-    now: "$4", demo: "$5");
-
-/// What a statement asks for in one: the elements of the JSON array `$1` as rows with a `value`. The engines differ in
-/// this one word only.
+/// The statements that ask for many things in one: for the elements of the JSON array `$1`, which `$rows` makes rows
+/// with a `value` of. The engines differ in this word only.
 macro_rules! many {
     ($rows:literal) => {
-        /// The credentials of schemes and key ids (`$1`: `[[scheme, key id], …]`) at `$2`, perhaps for demonstration
-        /// (`$3`).
+        /// The credentials of `[[scheme, key id], …]` at `$2`, perhaps for demonstration (`$3`).
 const FIND_CREDENTIALS: &str = $crate::store::sql::statements::find_credentials!(
             $rows,
-            " w JOIN credentials c ON c.scheme = w.value ->> 0 AND c.key_id = w.value ->> 1",
+            " w JOIN credentials c ON c.scheme = w.value ->> 0 AND c.key_id = w.value ->> 1";
             now: "$2", demo: "$3");
 
-        /// Which apps are installed where (`$1`: `[[scheme, key id, organization], …]`), if the organization is not
-        /// disabled.
+        /// Which of `[[scheme, key id, organization], …]` are installed, in organizations that are not disabled.
         const FIND_INSTALLATIONS: &str = concat!(
             "
     SELECT i.scheme, i.key_id, o.id
@@ -70,10 +73,34 @@ const FIND_CREDENTIALS: &str = $crate::store::sql::statements::find_credentials!
     JOIN organizations o ON o.id = i.organization
     WHERE o.state = 'active'"
         );
+
+        /// Which of `[[client id], …]` there are.
+        const KNOWN_CLIENTS: &str = concat!(
+            "SELECT c.client_id FROM ",
+            $rows,
+            " w JOIN oauth_clients c ON c.client_id = w.value ->> 0"
+        );
+
+        /// Of which of `[[hash in hexadecimal], …]` there are read tokens.
+        const KNOWN_READ_TOKENS: &str = concat!(
+            "SELECT w.value ->> 0 FROM ",
+            $rows,
+            " w JOIN read_tokens t ON t.hash = unhex(w.value ->> 0)"
+        );
     };
 }
 
-pub(in crate::store) use {find_credentials, many};
+pub(in crate::store) use {find_credentials, join_owners, many, state_under_owners};
+
+/// The credential of a scheme (`$1`) and key id (`$2`) at `$3`, perhaps for demonstration (`$4`).
+pub(in crate::store) const FIND_CREDENTIAL: &str = find_credentials!(
+    "(SELECT * FROM credentials WHERE scheme = $1 AND key_id = $2) c"; now: "$3", demo: "$4");
+
+/// The credentials that follow a scheme (`$1`) and key id (`$2`), at most `$3`, at `$4`, perhaps for demonstration (`$5`).
+pub(in crate::store) const PAGE_OF_CREDENTIALS: &str = find_credentials!(
+    "(SELECT * FROM credentials WHERE (scheme, key_id) > ($1, $2) AND (NOT demo OR $5)
+          ORDER BY scheme, key_id LIMIT $3) c";
+    now: "$4", demo: "$5");
 
 /// The organization `$3` if the app of scheme `$1` and key id `$2` is installed there and it is not disabled.
 pub(in crate::store) const FIND_INSTALLATION: &str = "
@@ -102,16 +129,16 @@ pub(in crate::store) const DELETE_INSTALLATION: &str = "
     DELETE FROM app_installations WHERE scheme = $1 AND key_id = $2 AND organization = $3";
 
 pub(in crate::store) const INSERT_ACCOUNT: &str = "
-    INSERT INTO accounts (id, organization, created_at) VALUES ($1, $2, $3)";
+    INSERT INTO accounts (id, organization, permissions, created_at) VALUES ($1, $2, $3, $4)";
 
 pub(in crate::store) const LIST_ACCOUNTS: &str = "
-    SELECT id, organization, state FROM accounts ORDER BY id";
+    SELECT id, organization, permissions, state FROM accounts ORDER BY id";
 
 /// Inserts nothing if the key id was ever given out, also if somebody else is just giving it out.
 pub(in crate::store) const INSERT_CREDENTIAL: &str = "
     INSERT INTO credentials (scheme, key_id, algorithm, account, organization, public_key, not_before, expires_at,
-                             demo, created_at)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+                             permissions, demo, created_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
     WHERE NOT EXISTS (SELECT 1 FROM credentials WHERE scheme = $1 AND key_id = $2)
     ON CONFLICT DO NOTHING";
 
@@ -125,7 +152,7 @@ macro_rules! list_credentials {
         concat!(
             "
     SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.state, c.not_before, c.expires_at,
-           c.created_at, c.demo,
+           c.permissions, c.created_at, c.demo,
            s.number, s.fingerprint, s.keyring_id, s.created_at AS secret_created_at, s.retires_at
     FROM credentials c
     LEFT JOIN secret_versions s ON s.scheme = c.scheme AND s.key_id = c.key_id
@@ -161,3 +188,16 @@ pub(in crate::store) const LIST_INSTANCES: &str = "
 /// Forgets instances that nobody has heard of for a day.
 pub(in crate::store) const FORGET_INSTANCES: &str =
     "DELETE FROM instances WHERE lease_until < unixepoch() - 86400";
+/// Changes nothing that counts, and holds the account until the end of the transaction.
+pub(in crate::store) const HOLD_ACCOUNT: &str = "UPDATE accounts SET state = state WHERE id = $1";
+
+pub(in crate::store) const SHOW_PERMISSIONS: &str = "SELECT permissions FROM accounts WHERE id = $1";
+
+pub(in crate::store) const SET_PERMISSIONS: &str = "UPDATE accounts SET permissions = $2 WHERE id = $1";
+
+pub(in crate::store) const SET_KEY_PERMISSIONS: &str = "
+    UPDATE credentials SET permissions = $3 WHERE scheme = $1 AND key_id = $2";
+
+pub(in crate::store) const SWITCH_ACCOUNT: &str = "UPDATE accounts SET state = $2 WHERE id = $1";
+
+pub(in crate::store) const SWITCH_ORGANIZATION: &str = "UPDATE organizations SET state = $2 WHERE id = $1";
