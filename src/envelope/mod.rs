@@ -18,10 +18,12 @@
 mod error;
 mod file;
 mod keyring;
+mod sealer;
 
 pub use self::{
     error::{CanaryError, KeyringError, OpenError, OpenErrorKind},
     keyring::Keyring,
+    sealer::Sealer,
 };
 
 use std::fmt;
@@ -35,6 +37,11 @@ pub struct Place<'a> {
     pub key_id: &'a str,
     /// The number of the secret version.
     pub number: i64,
+}
+
+impl Place<'_> {
+    /// Where a canary stands: no credential has an empty scheme, and no secret version the number 0.
+    pub const CANARY: Place<'static> = Place { scheme: "", key_id: "canary", number: 0 };
 }
 
 impl fmt::Display for Place<'_> {

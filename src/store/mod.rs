@@ -1,10 +1,15 @@
 //! Key stores: where credentials live.
 //!
 //! Reading and managing are two traits. [`KeyStore`] is all that a verification needs: one method, which answers at
-//! once if it can. [`KeyAdmin`] is what an operator needs, and the same contract tests run over every store.
+//! once if it can. [`KeyAdmin`] is what an operator needs, with [`KeyLifecycle`] for what becomes of a key later, and the
+//! same contract tests run over every store.
 
 mod admin;
+#[cfg(feature = "_sql")]
+mod audit;
 mod import;
+mod last_used;
+mod lifecycle;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -12,6 +17,8 @@ mod postgres;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "_sql")]
+mod upkeep;
 
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresDatabase, PostgresKeyStore};
@@ -25,7 +32,14 @@ pub use self::{
         SecretSummary,
     },
     import::{SecretRefused, check_secret, fingerprint},
+    last_used::{LastUsed, Use, UseLog},
+    lifecycle::{By, ChangeRefused, KeyLifecycle, Limit, Overlap, Rotated, Rotation},
     memory::MemoryKeyStore,
+};
+#[cfg(feature = "_sql")]
+pub use self::{
+    audit::{AuditEntry, AuditLog, AuditQuery},
+    upkeep::{KeyringUse, Resealed, SecretPlace, Upkeep},
 };
 
 use crate::credential::{Credential, Installation};

@@ -12,7 +12,7 @@ use crate::{
     scheme::{Parameters, Presented, Route, Scheme, Tenancy},
     secret::Secret,
     signature::{Computation, MacKey, SignatureBase},
-    store::{Found, KeyStore, Lookup, Record, StoreError},
+    store::{Found, KeyStore, LastUsed, Lookup, Record, StoreError},
 };
 use http::{HeaderValue, Method, Uri, request::Parts};
 use std::{sync::Arc, time::SystemTime};
@@ -38,6 +38,7 @@ pub struct SignatureVerifier {
     organization_paths: Vec<Route>,
     /// Stands in for the key of a caller who names none that exists, so that the answer costs the same.
     dummy: MacKey,
+    last_used: Option<LastUsed>,
 }
 
 impl SignatureVerifier {
@@ -55,6 +56,7 @@ impl SignatureVerifier {
             tolerance: Tolerance::default(),
             organization_paths,
             dummy,
+            last_used: None,
         }
     }
 
@@ -77,6 +79,13 @@ impl SignatureVerifier {
     #[must_use]
     pub const fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.tolerance = tolerance;
+        self
+    }
+
+    /// Notes which secrets are used, and when.
+    #[must_use]
+    pub fn with_last_used(mut self, last_used: LastUsed) -> Self {
+        self.last_used = Some(last_used);
         self
     }
 
@@ -209,6 +218,7 @@ impl SignatureVerifier {
             named_in_path: self.named_in(path)?,
             secret,
             spelling,
+            last_used: self.last_used.clone(),
         })
     }
 }
@@ -300,6 +310,7 @@ struct Case {
     named_in_path: Option<Organization>,
     secret: i64,
     spelling: usize,
+    last_used: Option<LastUsed>,
 }
 
 impl Case {
@@ -334,6 +345,9 @@ impl Case {
         }
         if self.named_in_path.as_ref().is_some_and(|named| self.acts_for(records) != Some(named)) {
             return Err(elsewhere());
+        }
+        if let Some(last_used) = &self.last_used {
+            last_used.note(self.scheme, &self.key_id, self.secret, now);
         }
         Ok(Verified {
             organization: self.acts_for(records).cloned(),
