@@ -65,9 +65,10 @@ impl Kills {
 
     /// A key is there with its secret, or not at all.
     fn create(&mut self, kill: u32) {
-        let key = format!("--scheme corezoid --key-id {kill}");
+        let key_id = kill.to_string();
+        let key = format!("--scheme corezoid --key-id {key_id}");
         self.kill(&format!("keys create {key} --secret-out created_{kill}"));
-        let stored = self.keys().into_iter().find(|listed| listed["key_id"] == kill.to_string());
+        let stored = self.keys().into_iter().find(|listed| listed["key_id"] == *key_id);
         if let Some(stored) = stored {
             assert_eq!(stored["secrets"].as_array().unwrap().len(), 1, "{stored}");
             // Its secret was in the file before it was in the store.
@@ -75,7 +76,7 @@ impl Kills {
         }
         // What was not done can be done now.
         drop(self.command(&format!("keys create {key}")).output().unwrap());
-        assert!(self.keys().iter().any(|listed| listed["key_id"] == kill.to_string()));
+        assert!(self.keys().iter().any(|listed| listed["key_id"] == *key_id));
     }
 
     /// A key has its new secret and an end of the older one, or neither.
@@ -101,10 +102,10 @@ impl Kills {
             let sign = "sign --scheme ateliere --url https://a.test/ --organization acme --key-id";
             (0..20).step_by(7).for_each(|number| drop(kills.prints(&format!("{sign} many_{number}"))));
         };
-        opened(&self);
+        opened(self);
         self.json("keys rewrap");
         assert_eq!(self.json("keys rewrap --plan")["pending"], 0);
-        opened(&self);
+        opened(self);
     }
 
     fn keys(&self) -> Vec<Value> {
