@@ -147,7 +147,8 @@ BEGIN
                 ELSE COALESCE(CASE became ->> 'state' WHEN 'active' THEN 'enable' WHEN 'disabled' THEN 'disable'
                                                       WHEN 'revoked' THEN 'revoke' END, 'change') END,
            subject ->> 'scheme', subject ->> 'key_id',
-           CASE TG_ARGV[0] WHEN 'installation' THEN subject ->> 'organization' ELSE subject ->> 'id' END,
+           CASE TG_ARGV[0] WHEN 'installation' THEN subject ->> 'organization'
+                            ELSE COALESCE(subject ->> 'id', subject ->> 'client_id', subject ->> 'kid') END,
            (SELECT jsonb_object_agg(key, value) FROM jsonb_each(was) WHERE key = ANY (shown)),
            (SELECT jsonb_object_agg(key, value) FROM jsonb_each(became) WHERE key = ANY (shown))
     FROM acting;
@@ -161,9 +162,10 @@ CREATE TRIGGER accounts_audited AFTER INSERT OR UPDATE OF organization, state, p
 FOR EACH ROW EXECUTE FUNCTION audit('account', 'organization', 'state', 'permissions');
 
 CREATE TRIGGER credentials_audited
-AFTER INSERT OR UPDATE OF account, organization, public_key, state, not_before, expires_at, demo ON credentials
-FOR EACH ROW EXECUTE FUNCTION audit('key', 'account', 'organization', 'public_key', 'state', 'not_before',
-                                    'expires_at', 'demo');
+AFTER INSERT OR UPDATE OF account, organization, public_key, permissions, state, not_before, expires_at, demo
+ON credentials
+FOR EACH ROW EXECUTE FUNCTION audit('key', 'account', 'organization', 'public_key', 'permissions', 'state',
+                                    'not_before', 'expires_at', 'demo');
 
 CREATE TRIGGER secret_versions_audited
 AFTER INSERT OR DELETE OR UPDATE OF keyring_id, sealed, fingerprint, created_at, retires_at ON secret_versions
@@ -174,3 +176,21 @@ FOR EACH ROW EXECUTE FUNCTION audit('installation');
 
 CREATE TRIGGER keyring_audited AFTER INSERT OR DELETE OR UPDATE ON keyring
 FOR EACH ROW EXECUTE FUNCTION audit('keyring key');
+
+CREATE TRIGGER oauth_clients_audited
+AFTER INSERT OR UPDATE OF account, organization, permissions, state, expires_at, comment, demo ON oauth_clients
+FOR EACH ROW EXECUTE FUNCTION audit('client', 'account', 'organization', 'permissions', 'state', 'expires_at',
+                                    'comment', 'demo');
+
+CREATE TRIGGER client_secrets_audited
+AFTER INSERT OR DELETE OR UPDATE OF created_at, retires_at ON client_secrets
+FOR EACH ROW EXECUTE FUNCTION audit('client secret', 'number', 'retires_at');
+
+CREATE TRIGGER read_tokens_audited
+AFTER INSERT OR UPDATE OF account, organization, permissions, state, expires_at, comment, demo ON read_tokens
+FOR EACH ROW EXECUTE FUNCTION audit('read token', 'account', 'organization', 'permissions', 'state', 'expires_at',
+                                    'comment', 'demo');
+
+CREATE TRIGGER token_keys_audited
+AFTER INSERT OR UPDATE OF keyring_id, sealed, not_before, retires_at ON token_keys
+FOR EACH ROW EXECUTE FUNCTION audit('signing key', 'number', 'algorithm', 'keyring_id', 'not_before', 'retires_at');

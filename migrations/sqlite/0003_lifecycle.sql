@@ -173,23 +173,26 @@ BEGIN
     VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'key',
             'create', NEW.scheme, NEW.key_id, NULL, NULL,
             json_object('account', NEW.account, 'organization', NEW.organization,
-                        'public_key', NEW.public_key, 'state', NEW.state, 'not_before', NEW.not_before,
-                        'expires_at', NEW.expires_at, 'demo', json(iif(NEW.demo, 'true', 'false'))));
+                        'public_key', NEW.public_key, 'permissions', NEW.permissions, 'state', NEW.state,
+                        'not_before', NEW.not_before, 'expires_at', NEW.expires_at,
+                        'demo', json(iif(NEW.demo, 'true', 'false'))));
 END;
 
 CREATE TRIGGER credentials_changed_audited
-AFTER UPDATE OF account, organization, public_key, state, not_before, expires_at, demo ON credentials
+AFTER UPDATE OF account, organization, public_key, permissions, state, not_before, expires_at, demo ON credentials
 BEGIN
     INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
     VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'key',
             CASE WHEN NEW.state = OLD.state THEN 'change' WHEN NEW.state = 'active' THEN 'enable'
                  WHEN NEW.state = 'disabled' THEN 'disable' ELSE 'revoke' END, NEW.scheme, NEW.key_id, NULL,
             json_object('account', OLD.account, 'organization', OLD.organization,
-                        'public_key', OLD.public_key, 'state', OLD.state, 'not_before', OLD.not_before,
-                        'expires_at', OLD.expires_at, 'demo', json(iif(OLD.demo, 'true', 'false'))),
+                        'public_key', OLD.public_key, 'permissions', OLD.permissions, 'state', OLD.state,
+                        'not_before', OLD.not_before, 'expires_at', OLD.expires_at,
+                        'demo', json(iif(OLD.demo, 'true', 'false'))),
             json_object('account', NEW.account, 'organization', NEW.organization,
-                        'public_key', NEW.public_key, 'state', NEW.state, 'not_before', NEW.not_before,
-                        'expires_at', NEW.expires_at, 'demo', json(iif(NEW.demo, 'true', 'false'))));
+                        'public_key', NEW.public_key, 'permissions', NEW.permissions, 'state', NEW.state,
+                        'not_before', NEW.not_before, 'expires_at', NEW.expires_at,
+                        'demo', json(iif(NEW.demo, 'true', 'false'))));
 END;
 
 CREATE TRIGGER secret_versions_added_audited AFTER INSERT ON secret_versions
@@ -255,4 +258,99 @@ BEGIN
     INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
     VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'keyring key',
             'delete', NULL, NULL, OLD.id, '{}', NULL);
+END;
+
+CREATE TRIGGER oauth_clients_added_audited AFTER INSERT ON oauth_clients
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'client',
+            'create', NULL, NULL, NEW.client_id, NULL,
+            json_object('account', NEW.account, 'organization', NEW.organization,
+                        'permissions', NEW.permissions, 'state', NEW.state, 'expires_at', NEW.expires_at,
+                        'comment', NEW.comment, 'demo', json(iif(NEW.demo, 'true', 'false'))));
+END;
+
+CREATE TRIGGER oauth_clients_changed_audited
+AFTER UPDATE OF account, organization, permissions, state, expires_at, comment, demo ON oauth_clients
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'client',
+            CASE WHEN NEW.state = OLD.state THEN 'change' WHEN NEW.state = 'active' THEN 'enable'
+                 WHEN NEW.state = 'disabled' THEN 'disable' ELSE 'revoke' END, NULL, NULL, NEW.client_id,
+            json_object('account', OLD.account, 'organization', OLD.organization,
+                        'permissions', OLD.permissions, 'state', OLD.state, 'expires_at', OLD.expires_at,
+                        'comment', OLD.comment, 'demo', json(iif(OLD.demo, 'true', 'false'))),
+            json_object('account', NEW.account, 'organization', NEW.organization,
+                        'permissions', NEW.permissions, 'state', NEW.state, 'expires_at', NEW.expires_at,
+                        'comment', NEW.comment, 'demo', json(iif(NEW.demo, 'true', 'false'))));
+END;
+
+CREATE TRIGGER client_secrets_added_audited AFTER INSERT ON client_secrets
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'client secret',
+            'create', NULL, NULL, NEW.client_id, NULL,
+            json_object('number', NEW.number, 'retires_at', NEW.retires_at));
+END;
+
+CREATE TRIGGER client_secrets_changed_audited AFTER UPDATE OF created_at, retires_at ON client_secrets
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'client secret',
+            'change', NULL, NULL, NEW.client_id,
+            json_object('number', OLD.number, 'retires_at', OLD.retires_at),
+            json_object('number', NEW.number, 'retires_at', NEW.retires_at));
+END;
+
+CREATE TRIGGER client_secrets_removed_audited AFTER DELETE ON client_secrets
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'client secret',
+            'delete', NULL, NULL, OLD.client_id,
+            json_object('number', OLD.number, 'retires_at', OLD.retires_at), NULL);
+END;
+
+CREATE TRIGGER read_tokens_added_audited AFTER INSERT ON read_tokens
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'read token',
+            'create', NULL, NULL, NEW.id, NULL,
+            json_object('account', NEW.account, 'organization', NEW.organization,
+                        'permissions', NEW.permissions, 'state', NEW.state, 'expires_at', NEW.expires_at,
+                        'comment', NEW.comment, 'demo', json(iif(NEW.demo, 'true', 'false'))));
+END;
+
+CREATE TRIGGER read_tokens_changed_audited
+AFTER UPDATE OF account, organization, permissions, state, expires_at, comment, demo ON read_tokens
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'read token',
+            CASE WHEN NEW.state = OLD.state THEN 'change' WHEN NEW.state = 'active' THEN 'enable'
+                 WHEN NEW.state = 'disabled' THEN 'disable' ELSE 'revoke' END, NULL, NULL, NEW.id,
+            json_object('account', OLD.account, 'organization', OLD.organization,
+                        'permissions', OLD.permissions, 'state', OLD.state, 'expires_at', OLD.expires_at,
+                        'comment', OLD.comment, 'demo', json(iif(OLD.demo, 'true', 'false'))),
+            json_object('account', NEW.account, 'organization', NEW.organization,
+                        'permissions', NEW.permissions, 'state', NEW.state, 'expires_at', NEW.expires_at,
+                        'comment', NEW.comment, 'demo', json(iif(NEW.demo, 'true', 'false'))));
+END;
+
+CREATE TRIGGER token_keys_added_audited AFTER INSERT ON token_keys
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'signing key',
+            'create', NULL, NULL, NEW.kid, NULL,
+            json_object('number', NEW.number, 'algorithm', NEW.algorithm, 'keyring_id', NEW.keyring_id,
+                        'not_before', NEW.not_before, 'retires_at', NEW.retires_at));
+END;
+
+CREATE TRIGGER token_keys_changed_audited AFTER UPDATE OF keyring_id, sealed, not_before, retires_at ON token_keys
+BEGIN
+    INSERT INTO audit_log (at, actor, reason, subject, verb, scheme, key_id, name, was, became)
+    VALUES (unixepoch(), COALESCE((SELECT actor FROM acting), 'sql'), (SELECT reason FROM acting), 'signing key',
+            'change', NULL, NULL, NEW.kid,
+            json_object('number', OLD.number, 'algorithm', OLD.algorithm, 'keyring_id', OLD.keyring_id,
+                        'not_before', OLD.not_before, 'retires_at', OLD.retires_at),
+            json_object('number', NEW.number, 'algorithm', NEW.algorithm, 'keyring_id', NEW.keyring_id,
+                        'not_before', NEW.not_before, 'retires_at', NEW.retires_at));
 END;

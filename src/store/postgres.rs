@@ -12,9 +12,12 @@
 use super::{
     By, StoreError,
     sql::{
-        PATIENCE, code, in_time,
+        PATIENCE,
+        access::sql_access,
+        code, in_time,
         schema::{ours, require_applied, sql_migrations},
         sql_key_store, sql_lifecycle, sql_upkeep,
+        tokens::sql_tokens,
     },
 };
 use crate::{clock::Clock, envelope::Sealer};
@@ -199,6 +202,8 @@ impl fmt::Debug for PostgresKeyStore {
     }
 }
 
+sql_access!(PostgresKeyStore);
 sql_key_store!(PostgresKeyStore over Postgres);
 sql_lifecycle!(PostgresKeyStore over Postgres);
 sql_upkeep!(PostgresKeyStore over Postgres);
+sql_tokens!(PostgresKeyStore over Postgres);

@@ -3,9 +3,12 @@
 use super::{
     By, StoreError,
     sql::{
-        PATIENCE, code,
+        PATIENCE,
+        access::sql_access,
+        code,
         schema::{ours, require_applied, sql_migrations},
         sql_key_store, sql_lifecycle, sql_upkeep,
+        tokens::sql_tokens,
     },
 };
 use crate::{clock::Clock, envelope::Sealer};
@@ -199,6 +202,8 @@ impl fmt::Debug for SqliteKeyStore {
     }
 }
 
+sql_access!(SqliteKeyStore);
 sql_key_store!(SqliteKeyStore over Sqlite);
 sql_lifecycle!(SqliteKeyStore over Sqlite);
 sql_upkeep!(SqliteKeyStore over Sqlite);
+sql_tokens!(SqliteKeyStore over Sqlite);

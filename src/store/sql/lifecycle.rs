@@ -39,7 +39,7 @@ macro_rules! sql_lifecycle {
                 }
 
                 /// Why a key was not found among those that can be changed.
-                async fn unchanged(
+                async fn refusal(
                     &self,
                     change: &mut Change,
                     scheme: &str,
@@ -71,7 +71,7 @@ macro_rules! sql_lifecycle {
                         .await
                         .map_err(AdminError::unavailable)?;
                     let Some(algorithm) = algorithm else {
-                        return Err(self.unchanged(change, scheme, key_id).await?);
+                        return Err(self.refusal(change, scheme, key_id).await?);
                     };
                     rows::algorithm(&algorithm).map_err(AdminError::unavailable)
                 }
@@ -168,7 +168,7 @@ macro_rules! sql_lifecycle {
                             _ => AdminError::unavailable(error),
                         })?;
                     if updated.rows_affected() == 0 {
-                        return Err(self.unchanged(&mut change, scheme, key_id).await?);
+                        return Err(self.refusal(&mut change, scheme, key_id).await?);
                     }
                     self.commit(change).await
                 }

@@ -3,10 +3,12 @@
 //! An engine brings its pool, its migrations and its way of opening. The rest is written once, here, as a macro:
 //! sqlx types a statement by its engine, and bounds that leave the engine open would hide the statements.
 
+pub(super) mod access;
 pub(super) mod lifecycle;
 pub(super) mod rows;
 pub(super) mod schema;
 pub(super) mod statements;
+pub(super) mod tokens;
 pub(super) mod upkeep;
 
 pub(super) use self::{lifecycle::sql_lifecycle, upkeep::sql_upkeep};
@@ -68,12 +70,12 @@ pub(super) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 }
 
 /// Implements [`KeyStore`](super::KeyStore) and [`KeyAdmin`](super::KeyAdmin) for a store that is `Clone` and has the
-/// fields `pool`, `keyring`, `clock`, `demo_keys` and `by`; with `sql_lifecycle` beside it.
+/// fields `pool`, `keyring`, `clock`, `demo_keys` and `by`. `sql_access`, `sql_lifecycle` and `sql_tokens` complete it.
 macro_rules! sql_key_store {
     ($store:ident over $database:ty) => {
         const _: () = {
             use $crate::{
-                credential::{KeyId, Organization, Principal},
+                credential::{KeyId, Organization, Permissions, Principal},
                 envelope::Place,
                 store::{
                     Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore,
@@ -166,6 +168,7 @@ macro_rules! sql_key_store {
                         .bind(new.public_key.as_deref())
                         .bind(rows::bound(new.not_before)?)
                         .bind(rows::bound(new.expires_at)?)
+                        .bind(rows::words(new.permissions.as_ref()))
                         .bind(new.demo)
                         .bind(self.now()?)
                         .execute(&mut **transaction)
@@ -231,6 +234,19 @@ macro_rules! sql_key_store {
                                 ))),
                                 _ => Found::Ready(None),
                             }
+                        }
+                        Lookup::Client { client_id } => match KeyId::new(client_id) {
+                            Ok(id) => Found::Pending(Box::pin(in_time(self.clone().find_client(id)))),
+                            Err(_) => Found::Ready(None),
+                        },
+                        Lookup::ReadToken { hash } => {
+                            Found::Pending(Box::pin(in_time(self.clone().find_read_token(*hash))))
+                        }
+                        Lookup::TokenKeys => {
+                            Found::Pending(Box::pin(in_time(self.clone().find_token_keys())))
+                        }
+                        Lookup::SigningKey => {
+                            Found::Pending(Box::pin(in_time(self.clone().find_signing_key())))
                         }
                     }
                 }
@@ -304,18 +320,7 @@ macro_rules! sql_key_store {
                     account: &Principal,
                     organization: Option<&Organization>,
                 ) -> Result<(), AdminError> {
-                    if let Some(organization) = organization {
-                        self.require(organization).await?;
-                    }
-                    let mut change = self.begin(self.by.as_ref()).await?;
-                    let inserted = sqlx::query(statements::INSERT_ACCOUNT)
-                        .bind(account.as_str())
-                        .bind(organization.map(Organization::as_str))
-                        .bind(self.now()?)
-                        .execute(&mut *change)
-                        .await;
-                    inserted.map_err(|error| refused("account", error))?;
-                    self.commit(change).await
+                    self.insert_account(account, organization, &Permissions::all()).await
                 }
 
                 async fn accounts(&self) -> Result<Vec<Account>, AdminError> {

@@ -2,27 +2,47 @@
 //!
 //! They keep to what SQLite and Postgres have in common. Names and secrets are always bound, never spliced.
 
-/// The credential of a scheme (`$1`) and key id (`$2`), once for each secret that has not retired by `$3`; keys made for
-/// demonstration only if `$4` says so.
-///
-/// A credential is disabled if its account is, or its organization, or the organization of its account; a row that is
-/// named and not there disables as well.
-pub(in crate::store) const FIND_CREDENTIAL: &str = "
-    SELECT c.account, c.organization, c.public_key, c.algorithm, c.not_before, c.expires_at, c.revision,
-           CASE WHEN c.state = 'active'
+/// The state of `c`, which has an account and perhaps an organization. It is disabled if its account is, or its
+/// organization, or the organization of its account; a row that is named and not there disables as well.
+macro_rules! state_under_owners {
+    () => {
+        "CASE WHEN c.state = 'active'
                  AND (a.state <> 'active'
                       OR (c.organization IS NOT NULL AND o.state IS DISTINCT FROM 'active')
                       OR (a.organization IS NOT NULL AND ao.state IS DISTINCT FROM 'active'))
-                THEN 'disabled' ELSE c.state END AS state,
+                THEN 'disabled' ELSE c.state END AS state"
+    };
+}
+
+/// The owners of `c`.
+macro_rules! join_owners {
+    () => {
+        "JOIN accounts a ON a.id = c.account
+    LEFT JOIN organizations o ON o.id = c.organization
+    LEFT JOIN organizations ao ON ao.id = a.organization"
+    };
+}
+
+pub(super) use {join_owners, state_under_owners};
+
+/// The credential of a scheme (`$1`) and key id (`$2`), once for each secret that has not retired by `$3`; keys made for
+/// demonstration only if `$4` says so.
+pub(in crate::store) const FIND_CREDENTIAL: &str = concat!(
+    "
+    SELECT c.account, c.organization, c.public_key, c.algorithm, c.not_before, c.expires_at, c.revision,
+           c.permissions, a.permissions AS account_permissions, ",
+    state_under_owners!(),
+    ",
            s.number, s.keyring_id, s.sealed, s.retires_at
     FROM credentials c
-    JOIN accounts a ON a.id = c.account
-    LEFT JOIN organizations o ON o.id = c.organization
-    LEFT JOIN organizations ao ON ao.id = a.organization
+    ",
+    join_owners!(),
+    "
     LEFT JOIN secret_versions s
            ON s.scheme = c.scheme AND s.key_id = c.key_id AND (s.retires_at IS NULL OR s.retires_at > $3)
     WHERE c.scheme = $1 AND c.key_id = $2 AND (NOT c.demo OR $4)
-    ORDER BY s.number DESC";
+    ORDER BY s.number DESC"
+);
 
 /// The organization `$3` if the app of scheme `$1` and key id `$2` is installed there and it is not disabled.
 pub(in crate::store) const FIND_INSTALLATION: &str = "
@@ -51,16 +71,16 @@ pub(in crate::store) const DELETE_INSTALLATION: &str = "
     DELETE FROM app_installations WHERE scheme = $1 AND key_id = $2 AND organization = $3";
 
 pub(in crate::store) const INSERT_ACCOUNT: &str = "
-    INSERT INTO accounts (id, organization, created_at) VALUES ($1, $2, $3)";
+    INSERT INTO accounts (id, organization, permissions, created_at) VALUES ($1, $2, $3, $4)";
 
 pub(in crate::store) const LIST_ACCOUNTS: &str = "
-    SELECT id, organization, state FROM accounts ORDER BY id";
+    SELECT id, organization, permissions, state FROM accounts ORDER BY id";
 
 /// Inserts nothing if the key id was ever given out, also if somebody else is just giving it out.
 pub(in crate::store) const INSERT_CREDENTIAL: &str = "
     INSERT INTO credentials (scheme, key_id, algorithm, account, organization, public_key, not_before, expires_at,
-                             demo, created_at)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+                             permissions, demo, created_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
     WHERE NOT EXISTS (SELECT 1 FROM credentials WHERE scheme = $1 AND key_id = $2)
     ON CONFLICT DO NOTHING";
 
@@ -74,7 +94,7 @@ macro_rules! list_credentials {
         concat!(
             "
     SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.state, c.not_before, c.expires_at,
-           c.created_at, c.demo, c.last_used_at,
+           c.permissions, c.created_at, c.demo, c.last_used_at,
            s.number, s.fingerprint, s.keyring_id, s.created_at AS secret_created_at, s.retires_at,
            s.last_used_at AS secret_last_used_at
     FROM credentials c
@@ -142,10 +162,9 @@ pub(in crate::store) const LIST_AUDIT: &str = "
 
 /// Every key of the keyring that the database knows, with the number of secrets that it seals.
 pub(in crate::store) const KEYRING_USE: &str = "
-    SELECT k.id, count(s.number)
+    SELECT k.id, (SELECT count(*) FROM secret_versions s WHERE s.keyring_id = k.id)
+               + (SELECT count(*) FROM token_keys t WHERE t.keyring_id = k.id)
     FROM keyring k
-    LEFT JOIN secret_versions s ON s.keyring_id = k.id
-    GROUP BY k.id
     ORDER BY k.id";
 
 /// Secrets behind a place (`$1`, `$2`, `$3`) that another keyring key than `$4` seals, `$5` of them.
@@ -156,10 +175,35 @@ pub(in crate::store) const SEALED_OTHERWISE: &str = "
     ORDER BY scheme, key_id, number
     LIMIT $5";
 
+/// The same of signing keys, whose places come before those of all secrets.
+pub(in crate::store) const SIGNING_KEYS_SEALED_OTHERWISE: &str = "
+    SELECT '', kid, CAST(1 AS BIGINT), keyring_id, sealed
+    FROM token_keys
+    WHERE $1 = '' AND kid > $2 AND $3 < 2 AND keyring_id <> $4
+    ORDER BY kid
+    LIMIT $5";
+
 /// Puts another record in the place of the one that was read, unless somebody else has.
 pub(in crate::store) const RESEAL: &str = "
     UPDATE secret_versions SET keyring_id = $4, sealed = $5
     WHERE scheme = $1 AND key_id = $2 AND number = $3 AND keyring_id = $6";
 
+pub(in crate::store) const RESEAL_SIGNING_KEY: &str = "
+    UPDATE token_keys SET keyring_id = $4, sealed = $5
+    WHERE $1 = '' AND kid = $2 AND $3 = 1 AND keyring_id = $6";
+
 /// Refused by the database while the key seals a secret.
 pub(in crate::store) const FORGET_KEYRING_KEY: &str = "DELETE FROM keyring WHERE id = $1";
+/// Changes nothing that counts, and holds the account until the end of the transaction.
+pub(in crate::store) const HOLD_ACCOUNT: &str = "UPDATE accounts SET state = state WHERE id = $1";
+
+pub(in crate::store) const SHOW_PERMISSIONS: &str = "SELECT permissions FROM accounts WHERE id = $1";
+
+pub(in crate::store) const SET_PERMISSIONS: &str = "UPDATE accounts SET permissions = $2 WHERE id = $1";
+
+pub(in crate::store) const SET_KEY_PERMISSIONS: &str = "
+    UPDATE credentials SET permissions = $3 WHERE scheme = $1 AND key_id = $2";
+
+pub(in crate::store) const SWITCH_ACCOUNT: &str = "UPDATE accounts SET state = $2 WHERE id = $1";
+
+pub(in crate::store) const SWITCH_ORGANIZATION: &str = "UPDATE organizations SET state = $2 WHERE id = $1";

@@ -109,15 +109,21 @@ macro_rules! sql_upkeep {
                 ) -> Result<Resealed, AdminError> {
                     let (scheme, key_id, number) = after.map_or(("", "", 0), SecretPlace::parts);
                     let mut change = self.begin(Some(by)).await?;
-                    let found = sqlx::query_as::<_, upkeep::SealedRow>(statements::SEALED_OTHERWISE)
-                        .bind(scheme)
-                        .bind(key_id)
-                        .bind(number)
-                        .bind(self.keyring.active_id())
-                        .bind(i64::from(limit))
-                        .fetch_all(&mut *change)
-                        .await
-                        .map_err(AdminError::unavailable)?;
+                    let mut found = Vec::new();
+                    for statement in [statements::SIGNING_KEYS_SEALED_OTHERWISE, statements::SEALED_OTHERWISE]
+                    {
+                        if found.is_empty() {
+                            found = sqlx::query_as::<_, upkeep::SealedRow>(statement)
+                                .bind(scheme)
+                                .bind(key_id)
+                                .bind(number)
+                                .bind(self.keyring.active_id())
+                                .bind(i64::from(limit))
+                                .fetch_all(&mut *change)
+                                .await
+                                .map_err(AdminError::unavailable)?;
+                        }
+                    }
                     let mut done = Resealed::default();
                     for (scheme, key_id, number, keyring_id, record) in found {
                         let place = Place { scheme: &scheme, key_id: &key_id, number };
@@ -125,7 +131,11 @@ macro_rules! sql_upkeep {
                             Err(error) => done.unopened.push(error),
                             Ok(secret) => {
                                 let sealed = self.keyring.seal(place, &secret, self.nonce());
-                                let updated = sqlx::query(statements::RESEAL)
+                                let reseal = match place.scheme {
+                                    "" => statements::RESEAL_SIGNING_KEY,
+                                    _ => statements::RESEAL,
+                                };
+                                let updated = sqlx::query(reseal)
                                     .bind(place.scheme)
                                     .bind(place.key_id)
                                     .bind(number)

@@ -3,6 +3,7 @@
 
 use super::{
     lifecycle::{by, rotation},
+    tokens::{new_client, new_signing_key, new_token},
     sql::{SqlBench, keyring},
     *,
 };
@@ -135,6 +136,33 @@ pub(super) async fn who_changes_what_is_noted(bench: &impl SqlBench) {
     assert_eq!(page.iter().map(|entry| entry.id).collect::<Vec<_>>(), [entries[6].id]);
 }
 
+pub(super) async fn tokens_are_noted_without_what_tells_them(bench: &impl SqlBench) {
+    let store = bench.store();
+    store.create_organization(&organization("acme"), None).await.unwrap();
+    store.create_account(&principal("ops"), None).await.unwrap();
+    store.create_client(&new_client("client-1")).await.unwrap();
+    store.create_read_token(&new_token("tok_1", "a read token of many letters")).await.unwrap();
+    store.add_signing_key(&new_signing_key("kid-1")).await.unwrap();
+    store.set_client_state(&id("client-1"), CredentialState::Revoked).await.unwrap();
+    let entries = audited(bench, 5).await;
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| format!("{} {} {}", entry.verb, entry.subject, entry.name.as_deref().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "create client client-1",
+            "create client secret client-1",
+            "create read token tok_1",
+            "create signing key kid-1",
+            "revoke client client-1",
+        ]
+    );
+    let text = format!("{entries:?}");
+    assert!(!text.contains("hash") && !text.contains("sealed") && !text.contains("public_key"), "{text}");
+}
+
 pub(super) async fn a_hand_may_say_whose_it_is(bench: &impl SqlBench) {
     store_key(bench.store(), "ateliere", "pk_1").await;
     bench
@@ -162,6 +190,7 @@ pub(super) async fn secrets_are_sealed_again(bench: &impl SqlBench) {
     for number in 1..=7 {
         store_key(bench.store(), "ateliere", &format!("pk_{number}")).await;
     }
+    bench.store().add_signing_key(&new_signing_key("kid-1")).await.unwrap();
     let broken = bench.record("pk_3").await;
     bench.set_record("pk_3", &broken[..broken.len() - 1]).await;
     let store = bench.open_with(newer_keyring()).await.unwrap();
@@ -170,12 +199,12 @@ pub(super) async fn secrets_are_sealed_again(bench: &impl SqlBench) {
         let keys = store.keyring_use().await.unwrap();
         keys.into_iter().map(|key| (key.id, key.secrets, key.active)).collect()
     };
-    assert_eq!(counts().await, [("2026".into(), 0, true), (old.clone(), 7, false)]);
+    assert_eq!(counts().await, [("2026".into(), 0, true), (old.clone(), 8, false)]);
     assert!(store.forget_keyring_key(&old, &by()).await.is_err());
 
     // The first run is interrupted after one batch; the second one goes on.
     let first = store.reseal(None, 2, &by()).await.unwrap();
-    assert_eq!((first.count, first.unopened.len()), (2, 0));
+    assert_eq!((first.count, first.unopened.len()), (1, 0), "keys that sign tokens come first");
     let (mut after, mut count, mut unopened) = (None, 0, Vec::new());
     loop {
         let done = store.reseal(after.as_ref(), 2, &by()).await.unwrap();
@@ -184,10 +213,10 @@ pub(super) async fn secrets_are_sealed_again(bench: &impl SqlBench) {
         let Some(last) = done.last else { break };
         after = Some(last);
     }
-    assert_eq!(count, 4);
+    assert_eq!(count, 6);
     let [error] = &unopened[..] else { panic!("{unopened:?}") };
     assert!(error.to_string().contains("secret 1 of ateliere key `pk_3`"), "{error}");
-    assert_eq!(counts().await, [("2026".into(), 6, true), (old.clone(), 1, false)]);
+    assert_eq!(counts().await, [("2026".into(), 7, true), (old.clone(), 1, false)]);
     for key_id in ["pk_1", "pk_7"] {
         assert_eq!(marks(&find(&store, "ateliere", key_id).await.unwrap()), [mark_of(SECRET)]);
     }
@@ -204,6 +233,7 @@ pub(super) async fn secrets_are_sealed_again(bench: &impl SqlBench) {
     assert_eq!(again.kind(), AdminErrorKind::NotFound);
     let store = bench.open_with(only_new()).await.unwrap();
     assert_eq!(marks(&find(&store, "ateliere", "pk_3").await.unwrap()), [mark_of(SECRET)]);
+    assert!(ask(&store, Lookup::SigningKey).await.unwrap().is_some());
 }
 
 pub(super) async fn many_keys_come_at_once_or_none_does(bench: &impl SqlBench) {
