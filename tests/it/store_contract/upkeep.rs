@@ -3,8 +3,8 @@
 
 use super::{
     lifecycle::{by, rotation},
-    tokens::{new_client, new_signing_key, new_token},
     sql::{SqlBench, keyring},
+    tokens::{new_client, new_signing_key, new_token},
     *,
 };
 use countersign::{
@@ -147,7 +147,9 @@ pub(super) async fn tokens_are_noted_without_what_tells_them(bench: &impl SqlBen
     let entries = audited(bench, 5).await;
     let told: Vec<_> = entries
         .iter()
-        .map(|entry| format!("{} {} {}", entry.verb, entry.subject, entry.name.as_deref().unwrap_or_default()))
+        .map(|entry| {
+            format!("{} {} {}", entry.verb, entry.subject, entry.name.as_deref().unwrap_or_default())
+        })
         .collect();
     assert_eq!(
         told,
