@@ -10,20 +10,20 @@
 //! `extra_float_digits`, which pgbouncer does not take unless told to, is not sent.
 
 use super::{
-    Changes, StoreError,
+    By, Changes, StoreError,
     sql::{
         PATIENCE,
         access::sql_access,
         code, in_time,
         line::{Line, on_line},
         listen,
-        schema::{require_applied, sql_migrations},
+        schema::{ours, require_applied, sql_migrations},
         source::sql_source,
-        sql_key_store,
+        sql_key_store, sql_lifecycle, sql_upkeep,
         tokens::sql_tokens,
     },
 };
-use crate::{clock::Clock, envelope::Keyring};
+use crate::{clock::Clock, envelope::Sealer};
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
     migrate::{Migrate, Migrator},
@@ -61,7 +61,7 @@ impl PostgresDatabase {
     }
 
     fn steps() -> Migrator {
-        let mut steps = sqlx::migrate!("migrations/postgres");
+        let mut steps = ours(sqlx::migrate!("migrations/postgres"));
         // That lock would belong to a session, which a pooler hands on to others.
         steps.set_locking(false);
         steps
@@ -75,7 +75,7 @@ impl PostgresDatabase {
     }
 }
 
-sql_migrations!(PostgresDatabase, is_there: "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1)");
+sql_migrations!(PostgresDatabase over Postgres, is_there: "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1)");
 
 fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options = url.parse::<PgConnectOptions>().map_err(StoreError::new)?;
@@ -149,9 +149,10 @@ pub struct PostgresKeyStore {
     line: Arc<Line<PgConnection>>,
     /// Where to listen, if not where the pool leads.
     listen: Option<PgConnectOptions>,
-    keyring: Arc<Keyring>,
+    keyring: Arc<dyn Sealer>,
     clock: Arc<dyn Clock>,
     demo_keys: bool,
+    by: Option<By>,
 }
 
 impl PostgresKeyStore {
@@ -160,7 +161,7 @@ impl PostgresKeyStore {
     /// # Errors
     ///
     /// As [`PostgresDatabase::open`], [`PostgresDatabase::migrate`] and [`new`](Self::new).
-    pub async fn open(url: &str, keyring: Keyring, clock: impl Clock) -> Result<Self, StoreError> {
+    pub async fn open(url: &str, keyring: impl Sealer, clock: impl Clock) -> Result<Self, StoreError> {
         let database = PostgresDatabase::open(url).await?;
         database.migrate().await?;
         Self::new(&database, keyring, clock).await
@@ -175,7 +176,7 @@ impl PostgresKeyStore {
     /// date.
     pub async fn new(
         database: &PostgresDatabase,
-        keyring: Keyring,
+        keyring: impl Sealer,
         clock: impl Clock,
     ) -> Result<Self, StoreError> {
         require_applied(&database.migrations().await?).map_err(StoreError::new)?;
@@ -186,6 +187,7 @@ impl PostgresKeyStore {
             keyring: Arc::new(keyring),
             clock: Arc::new(clock),
             demo_keys: false,
+            by: None,
         };
         store.check_keyring().await?;
         Ok(store)
@@ -239,6 +241,14 @@ impl PostgresKeyStore {
         hex::encode(random)
     }
 
+    /// Says in the audit log that `by` makes what is made by this handle, where nobody else is named. Without it, the
+    /// log names the database user.
+    #[must_use]
+    pub fn with_actor(mut self, by: By) -> Self {
+        self.by = Some(by);
+        self
+    }
+
     /// The connections, for tables of the application's own in the same database.
     #[must_use]
     pub const fn pool(&self) -> &PgPool {
@@ -255,4 +265,6 @@ impl fmt::Debug for PostgresKeyStore {
 sql_access!(PostgresKeyStore);
 sql_key_store!(PostgresKeyStore over Postgres);
 sql_source!(PostgresKeyStore over PgConnection, rows: "json_array_elements($1::json)", tells_at_once: true);
+sql_lifecycle!(PostgresKeyStore over Postgres);
+sql_upkeep!(PostgresKeyStore over Postgres);
 sql_tokens!(PostgresKeyStore over Postgres);

@@ -1,20 +1,20 @@
 //! Credentials in an embedded SQLite database: a file, and no server to run.
 
 use super::{
-    Changes, StoreError,
+    By, Changes, StoreError,
     sql::{
         PATIENCE,
         access::sql_access,
         code, in_time,
         line::Line,
         poll,
-        schema::{require_applied, sql_migrations},
+        schema::{ours, require_applied, sql_migrations},
         source::sql_source,
-        sql_key_store,
+        sql_key_store, sql_lifecycle, sql_upkeep,
         tokens::sql_tokens,
     },
 };
-use crate::{clock::Clock, envelope::Keyring};
+use crate::{clock::Clock, envelope::Sealer};
 use sqlx::{
     Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{Migrate, Migrator},
@@ -32,7 +32,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct SqliteDatabase(SqlitePool);
 
 impl SqliteDatabase {
-    /// Opens a database by path or URL (`sqlite:data/keys.db`) and creates the file if there is none.
+    /// Opens a database by path or URL (`sqlite:data/keys.db`) and creates the file if there is none, readable by its
+    /// owner alone.
     ///
     /// # Errors
     ///
@@ -48,11 +49,12 @@ impl SqliteDatabase {
             // The usual choice beside a write-ahead log would lose the last commits in a power failure. One of them
             // may be a revocation.
             .synchronous(SqliteSynchronous::Full);
+        create_private(options.get_filename());
         connect(options).await.map(Self).map_err(StoreError::new)
     }
 
-    const fn steps() -> Migrator {
-        sqlx::migrate!("migrations/sqlite")
+    fn steps() -> Migrator {
+        ours(sqlx::migrate!("migrations/sqlite"))
     }
 
     /// The steps do not wait for each other by themselves when two programs start together.
@@ -61,7 +63,24 @@ impl SqliteDatabase {
     }
 }
 
-sql_migrations!(SqliteDatabase, is_there: "SELECT count(*) FROM sqlite_schema WHERE name = $1");
+sql_migrations!(SqliteDatabase over Sqlite, is_there: "SELECT count(*) FROM sqlite_schema WHERE name = $1");
+
+/// Makes the file before SQLite does, which would let everybody read who has keys and when they end. The files beside it
+/// get the same rights from SQLite.
+#[cfg(unix)]
+fn create_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    // The name of a database in memory begins so.
+    if !path.to_string_lossy().starts_with("file:") {
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        // It is there already, or cannot be made, which SQLite will tell.
+        drop(file);
+    }
+}
+
+#[cfg(not(unix))]
+fn create_private(_: &Path) {}
 
 async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
@@ -113,9 +132,10 @@ fn is_busy(error: &sqlx::Error) -> bool {
 pub struct SqliteKeyStore {
     pool: SqlitePool,
     line: Arc<Line<SqliteConnection>>,
-    keyring: Arc<Keyring>,
+    keyring: Arc<dyn Sealer>,
     clock: Arc<dyn Clock>,
     demo_keys: bool,
+    by: Option<By>,
 }
 
 impl SqliteKeyStore {
@@ -124,7 +144,7 @@ impl SqliteKeyStore {
     /// # Errors
     ///
     /// As [`SqliteDatabase::open`], [`SqliteDatabase::migrate`] and [`new`](Self::new).
-    pub async fn open(url: &str, keyring: Keyring, clock: impl Clock) -> Result<Self, StoreError> {
+    pub async fn open(url: &str, keyring: impl Sealer, clock: impl Clock) -> Result<Self, StoreError> {
         let database = SqliteDatabase::open(url).await?;
         database.migrate().await?;
         Self::new(&database, keyring, clock).await
@@ -139,7 +159,7 @@ impl SqliteKeyStore {
     /// date.
     pub async fn new(
         database: &SqliteDatabase,
-        keyring: Keyring,
+        keyring: impl Sealer,
         clock: impl Clock,
     ) -> Result<Self, StoreError> {
         require_applied(&database.migrations().await?).map_err(StoreError::new)?;
@@ -149,6 +169,7 @@ impl SqliteKeyStore {
             keyring: Arc::new(keyring),
             clock: Arc::new(clock),
             demo_keys: false,
+            by: None,
         };
         store.check_keyring().await?;
         Ok(store)
@@ -180,6 +201,14 @@ impl SqliteKeyStore {
         in_time(async { newest.await.map_err(StoreError::new) }).await
     }
 
+    /// Says in the audit log that `by` makes what is made by this handle, where nobody else is named. Without it, the
+    /// log names `sql`.
+    #[must_use]
+    pub fn with_actor(mut self, by: By) -> Self {
+        self.by = Some(by);
+        self
+    }
+
     /// The connections, for tables of the application's own in the same database.
     #[must_use]
     pub const fn pool(&self) -> &SqlitePool {
@@ -196,4 +225,6 @@ impl fmt::Debug for SqliteKeyStore {
 sql_access!(SqliteKeyStore);
 sql_key_store!(SqliteKeyStore over Sqlite);
 sql_source!(SqliteKeyStore over SqliteConnection, rows: "json_each($1)", tells_at_once: false);
+sql_lifecycle!(SqliteKeyStore over Sqlite);
+sql_upkeep!(SqliteKeyStore over Sqlite);
 sql_tokens!(SqliteKeyStore over Sqlite);

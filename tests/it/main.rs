@@ -12,6 +12,9 @@ mod bad_input;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
+// What a killed command leaves in the store: nothing half done.
+#[cfg(all(feature = "cli", unix))]
+mod cli_kills;
 // Foreign clients, run as they are.
 mod clients;
 // What a signature covers, and that the docs say so.

@@ -2,6 +2,8 @@
 
 use crate::{
     accounts::AccountsCommand,
+    audit::AuditCommand,
+    completions::CompletionsArgs,
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
@@ -69,7 +71,12 @@ pub enum Command {
     /// Create and list the accounts that own keys
     #[command(subcommand)]
     Accounts(AccountsCommand),
-    /// Create, import, list and show keys
+    /// Read who changed what
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print what a shell needs to complete commands
+    Completions(CompletionsArgs),
+    /// Create, import, rotate, switch off, revoke, list and show keys
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Bring the database to this version

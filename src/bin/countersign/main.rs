@@ -3,8 +3,11 @@
 #![expect(unreachable_pub, reason = "a program exports nothing: here `pub` means for the other files")]
 
 mod accounts;
+mod audit;
 mod cli;
+mod completions;
 mod config;
+mod confirm;
 mod database;
 mod failure;
 mod keys;
@@ -46,6 +49,8 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Accounts(command) => accounts::run(command, output).await?,
+        Command::Audit(command) => audit::run(command, output).await?,
+        Command::Completions(args) => completions::run(&args, output)?,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
         Command::Orgs(command) => orgs::run(command, output).await?,

@@ -5,7 +5,7 @@ use crate::{
         Credential, CredentialState, Installation, KeyId, Organization, Permissions, PermissionsError,
         Principal, SecretVersion, TextError,
     },
-    envelope::{CanaryError, Keyring, OpenError, Place, Sealed},
+    envelope::{CanaryError, OpenError, Place, Sealed, Sealer},
     signature::{Algorithm, MacKey},
     store::{Account, AdminError, CredentialSummary, OrganizationSummary, SecretSummary, access},
 };
@@ -43,7 +43,7 @@ pub(in crate::store) struct CredentialRow {
 pub(in crate::store) type Credentials = Vec<(String, String, Result<Credential, RowError>)>;
 
 /// Puts credentials together from their rows, one for each live secret, and opens the secrets.
-pub(in crate::store) fn credentials(rows: Vec<CredentialRow>, keyring: &Keyring) -> Credentials {
+pub(in crate::store) fn credentials(rows: Vec<CredentialRow>, keyring: &dyn Sealer) -> Credentials {
     let mut found = Credentials::new();
     for row in rows {
         let known =
@@ -77,8 +77,8 @@ impl CredentialRow {
     }
 
     /// Opens the row's secret. A credential whose secrets have all retired has one row, without a secret.
-    fn add_secret(self, credential: &mut Credential, keyring: &Keyring) -> Result<(), RowError> {
-        let algorithm = Algorithm::parse(&self.algorithm).ok_or(RowError::Unknown("algorithm"))?;
+    fn add_secret(self, credential: &mut Credential, keyring: &dyn Sealer) -> Result<(), RowError> {
+        let algorithm = algorithm(&self.algorithm)?;
         let (Some(number), Some(keyring_id), Some(record)) = (self.number, self.keyring_id, self.sealed)
         else {
             return Ok(());
@@ -165,11 +165,13 @@ pub(in crate::store) struct SummaryRow {
     permissions: Option<String>,
     created_at: i64,
     demo: bool,
+    last_used_at: Option<i64>,
     number: Option<i64>,
     fingerprint: Option<String>,
     keyring_id: Option<String>,
     secret_created_at: Option<i64>,
     retires_at: Option<i64>,
+    secret_last_used_at: Option<i64>,
 }
 
 /// Puts credentials together from their rows, one for each secret.
@@ -196,6 +198,7 @@ impl SummaryRow {
             keyring_id: self.keyring_id.take().unwrap_or_default(),
             created_at: time(created_at)?,
             retires_at: self.retires_at.map(time).transpose()?,
+            last_used_at: self.secret_last_used_at.map(time).transpose()?,
         }))
     }
 
@@ -210,6 +213,7 @@ impl SummaryRow {
             not_before: self.not_before.map(time).transpose()?,
             expires_at: self.expires_at.map(time).transpose()?,
             created_at: time(self.created_at)?,
+            last_used_at: self.last_used_at.map(time).transpose()?,
             demo: self.demo,
             secrets: Vec::new(),
             scheme: self.scheme,
@@ -217,10 +221,17 @@ impl SummaryRow {
     }
 }
 
-/// Checks every canary of the database; see [`Keyring::check_canary`].
+/// Reads the numbers of secrets and their ends.
+pub(in crate::store) fn ends(
+    rows: Vec<(i64, Option<i64>)>,
+) -> Result<Vec<(i64, Option<SystemTime>)>, RowError> {
+    rows.into_iter().map(|(number, end)| Ok((number, end.map(time).transpose()?))).collect()
+}
+
+/// Checks every canary of the database; see [`Sealer::check_canary`].
 pub(in crate::store) fn check_canaries(
     rows: Vec<(String, Vec<u8>)>,
-    keyring: &Keyring,
+    keyring: &dyn Sealer,
 ) -> Result<(), CanaryError> {
     rows.into_iter().try_for_each(|(id, record)| keyring.check_canary(&Sealed::new(id, record)))
 }
@@ -249,9 +260,13 @@ pub(in crate::store) fn granted(before: &str, words: &Permissions) -> Result<Per
 }
 
 /// A limit in time of a row.
-pub(super) fn time(seconds: i64) -> Result<SystemTime, RowError> {
+pub(in crate::store) fn time(seconds: i64) -> Result<SystemTime, RowError> {
     let since = u64::try_from(seconds).map(Duration::from_secs).ok();
     since.and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or(RowError::Unknown("time"))
+}
+
+pub(in crate::store) fn algorithm(word: &str) -> Result<Algorithm, RowError> {
+    Algorithm::parse(word).ok_or(RowError::Unknown("algorithm"))
 }
 
 pub(super) fn state(word: &str) -> Result<CredentialState, RowError> {

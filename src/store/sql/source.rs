@@ -156,7 +156,7 @@ macro_rules! sql_source {
                     let mut credentials = HashMap::new();
                     if let Some(names) = names.keys {
                         let rows = on_line!(self, |line| self.load_credentials(line, &names, now))?;
-                        for (scheme, key_id, credential) in rows::credentials(rows, &self.keyring) {
+                        for (scheme, key_id, credential) in rows::credentials(rows, &*self.keyring) {
                             let loaded = credential.map(Record::Credential).map_err(StoreError::new);
                             credentials.insert((scheme, key_id), loaded);
                         }
@@ -236,7 +236,7 @@ macro_rules! sql_source {
                             .await
                     };
                     let rows = on_line!(self, |line| rows(line))?;
-                    let page = rows::credentials(rows, &self.keyring).into_iter();
+                    let page = rows::credentials(rows, &*self.keyring).into_iter();
                     let page = page.map(|(scheme, key_id, credential)| {
                         let loaded = credential.map(Record::Credential).map(Some).map_err(StoreError::new);
                         (Wanted::Key { scheme, key_id }, loaded)
