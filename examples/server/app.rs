@@ -37,7 +37,7 @@ const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 /// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`.
 pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(keys) as _, Arc::clone(&clock));
+    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock));
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
     let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys)?)
         .with_body_limit(config.body_limit)
@@ -87,13 +87,13 @@ fn graphql_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<
         .with_route(Method::POST, "/graphql")?
         .with_route(Method::POST, ORGANIZATION_PATH)?;
     let ateliere =
-        SignatureVerifier::new(ateliere, Arc::clone(keys)).with_organization_path(ORGANIZATION_PATH)?;
-    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, Arc::clone(keys))))
+        SignatureVerifier::new(ateliere, keys.cached()).with_organization_path(ORGANIZATION_PATH)?;
+    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, keys.cached())))
 }
 
 fn ops_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {
     let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")?;
-    Ok(SignatureVerifier::new(corezoid, Arc::clone(keys)).with_tolerance(config.tolerance))
+    Ok(SignatureVerifier::new(corezoid, keys.cached()).with_tolerance(config.tolerance))
 }
 
 /// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.

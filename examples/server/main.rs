@@ -69,7 +69,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let mut demo = None;
     if config.demo() {
         let file = config.beside_the_database("demo.env");
-        let made = Demo::load_or_make(&file, &*keys, &SystemClock).await?;
+        let made = Demo::load_or_make(&file, &*keys.admin, &SystemClock).await?;
         made.seed(&pool, SystemClock.now()).await.context("cannot fill the demonstration tables")?;
         demo = Some((made, file));
     }
@@ -77,5 +77,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     if let Some((demo, file)) = demo {
         demo.print(address, &file)?;
     }
-    serve::serve(listener, app).await.context("cannot serve")
+    let served = serve::serve(listener, app).await.context("cannot serve");
+    keys.cached().close().await;
+    served
 }

@@ -1,18 +1,20 @@
 //! The databases that keep keys, behind one face: which one it is, its URL says.
 
 use crate::failure::{Exit, Failure};
+use async_trait::async_trait;
 use countersign::{
     clock::SystemClock,
     envelope::Keyring,
     store::{
-        AuditLog, By, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase, PostgresKeyStore,
-        SqliteDatabase, SqliteKeyStore, StoreError, Upkeep,
+        AuditLog, By, Instances, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase,
+        PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, Upkeep,
     },
 };
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Where a database is.
@@ -52,9 +54,25 @@ impl Location {
 }
 
 /// A key store, whatever keeps it.
-pub trait AnyKeyStore: AuditLog + KeyAdmin + KeyLifecycle + KeyStore + Upkeep {}
+#[async_trait]
+pub trait AnyKeyStore: AuditLog + KeyAdmin + KeyLifecycle + KeyStore + Upkeep {
+    /// Waits until no running server goes by what was true before, at most so long.
+    async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError>;
+}
 
-impl<S: AuditLog + KeyAdmin + KeyLifecycle + KeyStore + Upkeep> AnyKeyStore for S {}
+#[async_trait]
+impl AnyKeyStore for PostgresKeyStore {
+    async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError> {
+        Self::wait_for_instances(self, patience).await
+    }
+}
+
+#[async_trait]
+impl AnyKeyStore for SqliteKeyStore {
+    async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError> {
+        Self::wait_for_instances(self, patience).await
+    }
+}
 
 /// An open database, before it is known whether a keyring belongs to it.
 #[derive(Debug)]

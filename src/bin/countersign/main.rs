@@ -20,6 +20,7 @@ mod secret_input;
 mod sign;
 mod times;
 mod verify;
+mod wait;
 mod wire;
 
 use cli::{Cli, Command};
