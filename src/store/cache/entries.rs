@@ -46,8 +46,8 @@ pub(super) struct Stamp {
 pub(super) enum Hit {
     /// It answers.
     Fresh(Option<Record>),
-    /// It answers if the store cannot be asked.
-    Stale(Record),
+    /// It answers if the store cannot be asked; see [`View::last_resort`].
+    Stale,
     /// There is none, or none that can be trusted.
     Miss,
 }
@@ -79,7 +79,7 @@ impl Entries {
             }
             return Hit::Fresh(Some(entry.kept.record()));
         }
-        if age < view.usable { Hit::Stale(entry.kept.record()) } else { Hit::Miss }
+        if age < view.usable { Hit::Stale } else { Hit::Miss }
     }
 
     fn get_absent(&self, asked: &Asked<'_>, view: View) -> Hit {

@@ -269,7 +269,7 @@ impl<S: Source> KeyStore for CachingKeyStore<S> {
             Hit::Fresh(record) => Found::Ready(record),
             // Text that cannot be a name is in no row, and need not reach the store.
             _ if !is_name(lookup) => Found::Ready(None),
-            Hit::Stale(_) => self.ask(lookup, SHORT_PATIENCE),
+            Hit::Stale => self.ask(lookup, SHORT_PATIENCE),
             Hit::Miss => self.ask(lookup, PATIENCE),
         }
     }
@@ -291,11 +291,10 @@ impl<S> CachingKeyStore<S> {
 impl Shared {
     /// What an entry says that may be used only because the store cannot be asked.
     fn go_by(&self, key: &Key) -> Option<Record> {
-        let view = self.trust.view(self.clock.ticks(), &self.limits);
+        let view = self.trust.view(self.clock.ticks(), &self.limits).last_resort();
         match self.entries.get(key.wanted()?.lookup(), view) {
             Hit::Fresh(record) => record,
-            Hit::Stale(record) => Some(record),
-            Hit::Miss => None,
+            Hit::Stale | Hit::Miss => None,
         }
     }
 }

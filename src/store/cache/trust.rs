@@ -36,6 +36,11 @@ impl View {
     pub(super) const fn age(&self, stamp: Stamp) -> u64 {
         if stamp.epoch == self.epoch { self.now.saturating_sub(stamp.at) } else { u64::MAX }
     }
+
+    /// The same when the store cannot be asked.
+    pub(super) const fn last_resort(self) -> Self {
+        Self { fresh: self.usable, ..self }
+    }
 }
 
 impl Trust {
