@@ -351,7 +351,7 @@ impl Changes {
     /// A text of a trigger has arrived.
     pub fn tell(&self, text: &str) {
         match Change::read(text) {
-            Change::Of(key) => self.0.loader.changed(key, &self.0.entries),
+            Change::Of(key) => self.0.loader.changed(&key, &self.0.entries),
             Change::Barrier(number) => self.reach(number),
             Change::All => self.forget_all(),
         }
@@ -359,7 +359,7 @@ impl Changes {
 
     /// What is known about this has changed.
     pub fn changed(&self, lookup: Lookup<'_>) {
-        self.0.loader.changed(Key::of(lookup), &self.0.entries);
+        self.0.loader.changed(&Key::of(lookup), &self.0.entries);
     }
 
     /// Anything may have changed.
