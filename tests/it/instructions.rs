@@ -8,10 +8,10 @@ use std::{env, process::Command};
 /// Instructions a request over those of the bare handler, without the hash: what was counted last, and 5 % for other
 /// compilers and versions. The goal is 3000. Whoever makes it faster lowers the figure here.
 const MOST: [(&str, f64); 4] = [
-    ("SalesCloud, 0 B", 13_228.0),
-    ("SalesCloud, 1 KiB", 13_652.0),
-    ("Corezoid, 0 B", 10_945.0),
-    ("Corezoid, 1 KiB", 11_745.0),
+    ("SalesCloud, 0 B", 8_234.0),
+    ("SalesCloud, 1 KiB", 8_680.0),
+    ("Corezoid, 0 B", 8_508.0),
+    ("Corezoid, 1 KiB", 9_290.0),
 ];
 const SLACK: f64 = 1.05;
 
