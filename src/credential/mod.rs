@@ -1,11 +1,14 @@
 //! What is stored about a key: whose it is, whom it may act for, whether it is in force, and its keyed secrets.
 
+mod secrets;
 mod text;
 
-pub use self::text::{KeyId, Organization, Principal, TextError};
+pub use self::{
+    secrets::Secrets,
+    text::{KeyId, Organization, Principal, TextError},
+};
 
 use crate::signature::MacKey;
-use smallvec::SmallVec;
 use std::{sync::Arc, time::SystemTime};
 
 /// A stored key, as a verification needs it: secrets opened and keyed, times as they stand in the store.
@@ -28,7 +31,7 @@ pub struct Credential {
     /// The key does not work from this moment on.
     pub expires_at: Option<SystemTime>,
     /// The secrets that may still be in use, newest first.
-    pub secrets: SmallVec<[SecretVersion; 1]>,
+    pub secrets: Secrets,
     /// Rises with every change of the row; a cache never replaces a higher revision by a lower one.
     pub revision: i64,
 }

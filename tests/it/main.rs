@@ -21,6 +21,9 @@ mod covers;
 mod graphql_operations;
 // Who the caller is, and that nobody else says so.
 mod identity;
+// What a request costs in instructions over the bare service.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod instructions;
 // What docs/keys-in-sql.md shows works, on both engines.
 #[cfg(feature = "cli")]
 mod keys_in_sql;
