@@ -60,6 +60,8 @@ pub mod envelope;
 pub mod error;
 #[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "oauth2")]
+pub mod jwt;
 pub mod message;
 pub mod middleware;
 pub mod scheme;
