@@ -56,9 +56,9 @@ impl Algorithm {
 }
 
 /// The private half of a token key, parsed.
-pub struct SigningKey {
+pub struct PrivateKey {
     pair: Pair,
-    public: VerifyingKey,
+    public: PublicKey,
 }
 
 enum Pair {
@@ -67,7 +67,7 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
-impl SigningKey {
+impl PrivateKey {
     /// Makes a new key; RSA has 3072 bits, which take up to a second of a processor. It is spent on a thread where
     /// blocking is allowed.
     ///
@@ -127,7 +127,7 @@ impl SigningKey {
 
     /// The public half.
     #[must_use]
-    pub const fn verifying_key(&self) -> &VerifyingKey {
+    pub const fn public_key(&self) -> &PublicKey {
         &self.public
     }
 
@@ -173,26 +173,26 @@ impl SigningKey {
             Pair::Ecdsa(pair) => pair.public_key().as_ref(),
             Pair::Ed25519(pair) => pair.public_key().as_ref(),
         };
-        let public = VerifyingKey::from_bytes(algorithm, public)?;
+        let public = PublicKey::from_bytes(algorithm, public)?;
         Ok(Self { pair, public })
     }
 }
 
-impl fmt::Debug for SigningKey {
+impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({}, ..)", self.public.algorithm.as_str())
+        write!(f, "PrivateKey({}, ..)", self.public.algorithm.as_str())
     }
 }
 
 /// The public half of a token key, parsed. Cloning copies it.
 #[derive(Clone, Debug)]
-pub struct VerifyingKey {
+pub struct PublicKey {
     algorithm: Algorithm,
     key: ParsedPublicKey,
     key_id: Option<String>,
 }
 
-impl VerifyingKey {
+impl PublicKey {
     /// Reads a public key from a `SubjectPublicKeyInfo` (RFC 5280), the DER inside a `PUBLIC KEY` file.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Access tokens as signed JSON Web Tokens: compact JWS (RFC 7515 §3.1) with registered claims (RFC 7519 §4.1).
 //!
-//! A [`SigningKey`] signs [`Claims`]; a [`KeySet`] verifies tokens against a [`Profile`]. Keys are parsed once and used
+//! A [`PrivateKey`] signs [`Claims`]; a [`KeySet`] verifies tokens against a [`Profile`]. Keys are parsed once and used
 //! many times.
 //!
 //! Stricter than the standards, and than most libraries, wherever they leave a choice:
@@ -17,17 +17,17 @@
 //! and parses the private key on every signature. It is an oracle in the tests instead.
 //!
 //! ```
-//! use countersign::jwt::{Algorithm, Claims, KeySet, Profile, SigningKey};
+//! use countersign::jwt::{Algorithm, Claims, KeySet, Profile, PrivateKey};
 //! use std::time::{Duration, SystemTime, UNIX_EPOCH};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! let key = SigningKey::generate(Algorithm::Es256).await?;
+//! let key = PrivateKey::generate(Algorithm::Es256).await?;
 //! let profile = Profile::new("Cloud", "2091");
 //! let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
 //! let claims = Claims::issue(&profile, "6237:708", now, Duration::from_secs(3600));
 //!
 //! let token = key.sign(&claims, None)?;
-//! let keys = KeySet::new([key.verifying_key().clone()]);
+//! let keys = KeySet::new([key.public_key().clone()]);
 //! assert_eq!(keys.verify(&token, &profile, now)?, claims);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
@@ -41,6 +41,6 @@ mod strict;
 
 pub use self::{
     claims::{Claims, Profile},
-    key::{Algorithm, KeyError, SigningKey, VerifyingKey},
+    key::{Algorithm, KeyError, PrivateKey, PublicKey},
     set::{KeySet, MAX_TOKEN_LENGTH},
 };

@@ -1,6 +1,6 @@
 //! Verifying a token with any of several keys.
 
-use super::{Claims, KeyError, Profile, VerifyingKey, strict, strict::Object};
+use super::{Claims, KeyError, Profile, PublicKey, strict, strict::Object};
 use crate::error::{VerifyError, VerifyErrorKind};
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -10,18 +10,18 @@ pub const MAX_TOKEN_LENGTH: usize = 4096;
 
 /// The keys that an issuer's tokens may be signed with.
 #[derive(Clone, Debug, Default)]
-pub struct KeySet(Vec<VerifyingKey>);
+pub struct KeySet(Vec<PublicKey>);
 
 impl KeySet {
     /// Takes the keys. A token without `kid` is tried with every key of the algorithm it names: keep them few.
     #[must_use]
-    pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
+    pub fn new(keys: impl IntoIterator<Item = PublicKey>) -> Self {
         Self(keys.into_iter().collect())
     }
 
     /// The keys.
     #[must_use]
-    pub fn keys(&self) -> &[VerifyingKey] {
+    pub fn keys(&self) -> &[PublicKey] {
         &self.0
     }
 
@@ -62,7 +62,7 @@ impl KeySet {
     ///
     /// [`KeyError`] if a key cannot be written.
     pub fn jwks(&self) -> Result<Value, KeyError> {
-        let keys: Vec<_> = self.0.iter().map(VerifyingKey::jwk).collect::<Result<_, _>>()?;
+        let keys: Vec<_> = self.0.iter().map(PublicKey::jwk).collect::<Result<_, _>>()?;
         Ok(json!({ "keys": keys }))
     }
 }
@@ -111,7 +111,7 @@ impl Header {
         Ok(Self { algorithm, key_id })
     }
 
-    fn may_be(&self, key: &VerifyingKey) -> bool {
+    fn may_be(&self, key: &PublicKey) -> bool {
         let named = self.key_id.as_deref().is_none_or(|named| key.key_id() == Some(named));
         named && self.algorithm == key.algorithm().as_str()
     }

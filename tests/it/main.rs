@@ -18,6 +18,9 @@ mod clients;
 mod covers;
 // Who the caller is, and that nobody else says so.
 mod identity;
+// Tokens: their one spelling, and what other libraries say to them.
+#[cfg(feature = "oauth2")]
+mod jwt;
 // What docs/keys-in-sql.md shows works, on both engines.
 #[cfg(feature = "cli")]
 mod keys_in_sql;
