@@ -64,6 +64,8 @@ pub mod graphql;
 pub mod jwt;
 pub mod message;
 pub mod middleware;
+#[cfg(feature = "oauth2")]
+pub mod oauth2;
 pub mod scheme;
 pub mod secret;
 pub mod sign;

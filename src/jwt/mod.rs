@@ -17,11 +17,14 @@
 //! and parses the private key on every signature. It is an oracle in the tests instead.
 //!
 //! ```
-//! use countersign::jwt::{Algorithm, Claims, KeySet, Profile, PrivateKey};
+//! use countersign::{
+//!     credential::TokenAlgorithm,
+//!     jwt::{Claims, KeySet, PrivateKey, Profile},
+//! };
 //! use std::time::{Duration, SystemTime, UNIX_EPOCH};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! let key = PrivateKey::generate(Algorithm::Es256).await?;
+//! let key = PrivateKey::generate(TokenAlgorithm::Es256).await?;
 //! let profile = Profile::new("Cloud", "2091");
 //! let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
 //! let claims = Claims::issue(&profile, "6237:708", now, Duration::from_secs(3600));
@@ -41,6 +44,6 @@ mod strict;
 
 pub use self::{
     claims::{Claims, Profile},
-    key::{Algorithm, KeyError, PrivateKey, PublicKey},
+    key::{KeyError, PrivateKey, PublicKey},
     set::{KeySet, MAX_TOKEN_LENGTH},
 };

@@ -218,16 +218,25 @@ mod tests {
     #[test]
     fn a_form_is_read_strictly() {
         let form = |rest: &str| read_pairs("", &format!("client_id=K&client_secret=S&{rest}"));
-        for grant in
-            [GRANT, "grant_type= client_credentials", "grant_type=+client%5Fcredentials\r\n", "x=1&y&&scope=&grant_type=client_credentials"]
-        {
+        for grant in [
+            GRANT,
+            "grant_type= client_credentials",
+            "grant_type=+client%5Fcredentials\r\n",
+            "x=1&y&&scope=&grant_type=client_credentials",
+        ] {
             assert_eq!(form(grant), pairs(&[("K", "S")]), "{grant}");
         }
         let request = |body| matches!(form(body), Err(Refusal::Request(_)));
         for body in [
-            "", "grant_type=", "grant_type", "grant_type=client_credentials&grant_type=client_credentials",
-            "grant_type=client_credentials&client%5Fid=K", "grant_type=client_credentials&x=1&x=2",
-            "grant_type=client_credentials&x=%", "grant_type=client_credentials&x=%4", "grant_type=client_credentials&x=%zz",
+            "",
+            "grant_type=",
+            "grant_type",
+            "grant_type=client_credentials&grant_type=client_credentials",
+            "grant_type=client_credentials&client%5Fid=K",
+            "grant_type=client_credentials&x=1&x=2",
+            "grant_type=client_credentials&x=%",
+            "grant_type=client_credentials&x=%4",
+            "grant_type=client_credentials&x=%zz",
             "{\"grant_type\":\"client_credentials\"}",
         ] {
             assert!(request(body), "{body}");
@@ -239,6 +248,9 @@ mod tests {
         let secret = |text: &str| read_pairs("", &format!("{GRANT}&{text}"));
         assert_eq!(secret("client_id=K"), Err(Refusal::Client));
         assert!(matches!(secret("client_secret=S"), Err(Refusal::Request(_))));
-        assert_eq!(secret("client_id=key-1&client_secret=s3%2Fcr%2Bt%3D%2541+%26"), pairs(&[("key-1", "s3/cr+t=%41 &")]));
+        assert_eq!(
+            secret("client_id=key-1&client_secret=s3%2Fcr%2Bt%3D%2541+%26"),
+            pairs(&[("key-1", "s3/cr+t=%41 &")])
+        );
     }
 }

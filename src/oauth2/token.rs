@@ -12,7 +12,7 @@ use crate::{
     jwt::{Claims, PrivateKey, Profile},
     store::{Found, KeyStore, Lookup, Record},
 };
-use bytes::{Buf as _, Bytes};
+use bytes::Buf as _;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use serde::Serialize;

@@ -118,7 +118,11 @@ fn bodies(plain: &str, row: Row<'_>) {
         let twice = plain.replacen('{', &format!(r#"{{"{name}":{value},"#), 1);
         row(&format!("{name} twice"), forge(HEADER, &twice), Malformed);
     }
-    row("expired", forge(HEADER, &plain.replace("1700003600", "1699999995").replace("1700000000", "1699990000")), Expired);
+    row(
+        "expired",
+        forge(HEADER, &plain.replace("1700003600", "1699999995").replace("1700000000", "1699990000")),
+        Expired,
+    );
     row("a claim of others twice", forge(HEADER, &plain.replacen('{', r#"{"a":1,"a":1,"#, 1)), Malformed);
     row("claims as a list", forge(HEADER, r#"["2091",1700003600,1700000000,"Cloud","6237:708"]"#), Malformed);
     row("claims and more", forge(HEADER, &format!("{plain}{plain}")), Malformed);

@@ -8,13 +8,14 @@ use crate::support::{
     vectors::read,
 };
 use countersign::{
+    credential::TokenAlgorithm,
     error::VerifyErrorKind,
-    jwt::{Algorithm, Claims, KeySet, Profile, PrivateKey, PublicKey},
+    jwt::{Claims, KeySet, PrivateKey, Profile, PublicKey},
     secret::Secret,
 };
 use std::time::Duration;
 
-const ALL: [Algorithm; 3] = [Algorithm::Rs384, Algorithm::Es256, Algorithm::EdDsa];
+const ALL: [TokenAlgorithm; 3] = [TokenAlgorithm::Rs384, TokenAlgorithm::Es256, TokenAlgorithm::EdDsa];
 
 fn kind(keys: &KeySet, token: &str, now: u64) -> Result<Claims, VerifyErrorKind> {
     keys.verify(token, &profile(), at(now)).map_err(|error| error.kind())
@@ -25,13 +26,13 @@ fn what_a_key_signs_its_other_half_verifies() {
     for algorithm in ALL {
         let key = new_key(algorithm);
         let again = PrivateKey::from_pkcs8(algorithm, &key.to_pkcs8().unwrap()).unwrap();
-        let public =
-            PublicKey::from_der(algorithm, &key.public_key().to_der().unwrap()).unwrap();
+        let public = PublicKey::from_der(algorithm, &key.public_key().to_der().unwrap()).unwrap();
         let keys = KeySet::new([public]);
         for key in [key, again] {
             assert_eq!(kind(&keys, &key.sign(&claims(), None).unwrap(), NOW), Ok(claims()), "{algorithm:?}");
         }
-        let stranger = new_key(if algorithm == Algorithm::Rs384 { Algorithm::Es256 } else { algorithm });
+        let stranger =
+            new_key(if algorithm == TokenAlgorithm::Rs384 { TokenAlgorithm::Es256 } else { algorithm });
         let strange = kind(&keys, &stranger.sign(&claims(), None).unwrap(), NOW);
         assert!(strange.is_err(), "{algorithm:?}");
     }
@@ -61,7 +62,7 @@ fn the_vectors_are_judged_as_by_their_maker() {
 
 #[test]
 fn a_named_key_is_the_only_one_that_is_tried() {
-    let (first, second) = (new_key(Algorithm::EdDsa), new_key(Algorithm::EdDsa));
+    let (first, second) = (new_key(TokenAlgorithm::EdDsa), new_key(TokenAlgorithm::EdDsa));
     let named = |key: &PrivateKey, name: &str| key.public_key().clone().with_key_id(name);
     let keys = KeySet::new([named(&first, "1"), named(&second, "2"), KEY.public_key().clone()]);
     let verdict = |key: &PrivateKey, name: Option<&str>| {
@@ -73,7 +74,10 @@ fn a_named_key_is_the_only_one_that_is_tried() {
     assert_eq!(verdict(&first, Some("1")), Ok(()));
     assert_eq!(verdict(&second, Some("1")), Err(VerifyErrorKind::BadSignature));
     assert_eq!(verdict(&first, Some("3")), Err(VerifyErrorKind::UnknownKey));
-    assert_eq!(kind(&KeySet::default(), &KEY.sign(&claims(), None).unwrap(), NOW), Err(VerifyErrorKind::UnknownKey));
+    assert_eq!(
+        kind(&KeySet::default(), &KEY.sign(&claims(), None).unwrap(), NOW),
+        Err(VerifyErrorKind::UnknownKey)
+    );
 }
 
 #[test]
@@ -131,7 +135,7 @@ fn a_thumbprint_is_that_of_the_standard() {
         e: vec![1, 0, 1],
     };
     let der = aws_lc_rs::encoding::AsDer::as_der(&components).unwrap();
-    let key = PublicKey::from_der(Algorithm::Rs384, der.as_ref()).unwrap();
+    let key = PublicKey::from_der(TokenAlgorithm::Rs384, der.as_ref()).unwrap();
     assert_eq!(key.thumbprint().unwrap(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
 }
 

@@ -3,7 +3,10 @@
 use super::{ALL, kind};
 use crate::support::tokens::{AUDIENCE, ISSUER, NOW, claims, new_key};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use countersign::jwt::{Algorithm, Claims, KeySet, PrivateKey};
+use countersign::{
+    credential::TokenAlgorithm,
+    jwt::{Claims, KeySet, PrivateKey},
+};
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
 use serde_json::Value;
 use std::{path::Path, process::Command};
@@ -16,11 +19,10 @@ fn jsonwebtoken_agrees() {
         let private = pem("PRIVATE KEY", key.to_pkcs8().unwrap().expose());
         let public = pem("PUBLIC KEY", &key.public_key().to_der().unwrap());
         let (sign, verify) = match algorithm {
-            Algorithm::Rs384 => (
-                EncodingKey::from_rsa_pem(private.as_bytes()),
-                DecodingKey::from_rsa_pem(public.as_bytes()),
-            ),
-            Algorithm::Es256 => {
+            TokenAlgorithm::Rs384 => {
+                (EncodingKey::from_rsa_pem(private.as_bytes()), DecodingKey::from_rsa_pem(public.as_bytes()))
+            }
+            TokenAlgorithm::Es256 => {
                 (EncodingKey::from_ec_pem(private.as_bytes()), DecodingKey::from_ec_pem(public.as_bytes()))
             }
             _ => (EncodingKey::from_ed_pem(private.as_bytes()), DecodingKey::from_ed_pem(public.as_bytes())),
@@ -67,10 +69,10 @@ fn keys(key: &PrivateKey) -> KeySet {
     KeySet::new([key.public_key().clone()])
 }
 
-const fn jsonwebtoken_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+const fn jsonwebtoken_algorithm(algorithm: TokenAlgorithm) -> jsonwebtoken::Algorithm {
     match algorithm {
-        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
-        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+        TokenAlgorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
+        TokenAlgorithm::Es256 => jsonwebtoken::Algorithm::ES256,
         _ => jsonwebtoken::Algorithm::EdDSA,
     }
 }
@@ -82,7 +84,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// Lets a client sign the claims, or verify a token and print its claims.
-fn run(file: &str, algorithm: Algorithm, key: &PrivateKey, token: &str) -> String {
+fn run(file: &str, algorithm: TokenAlgorithm, key: &PrivateKey, token: &str) -> String {
     let claims: Claims = claims();
     let claims = serde_json::to_string(&claims).unwrap();
     let private = pem("PRIVATE KEY", key.to_pkcs8().unwrap().expose());
@@ -98,8 +100,7 @@ fn foreign(file: &str, settings: &[(&str, &str)]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = root.join("target/clients");
     assert!(installed.join("stamp").exists(), "the clients are not installed; run the tests by `./x test`");
-    let program =
-        if file.ends_with(".py") { installed.join("venv/bin/python") } else { "node".into() };
+    let program = if file.ends_with(".py") { installed.join("venv/bin/python") } else { "node".into() };
     let ran = Command::new(program)
         .arg(root.join("tests/clients").join(file))
         .envs(settings.iter().copied())

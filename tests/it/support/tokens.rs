@@ -7,7 +7,8 @@ use aws_lc_rs::{
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use countersign::{
-    jwt::{Algorithm, Claims, KeySet, Profile, PrivateKey, PublicKey},
+    credential::TokenAlgorithm,
+    jwt::{Claims, KeySet, PrivateKey, Profile, PublicKey},
     secret::Secret,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -25,10 +26,10 @@ pub(crate) const AUDIENCE: &str = "2091";
 pub(crate) const SUBJECT: &str = "6237:708";
 
 /// An RSA key, made once: it takes a while.
-pub(crate) static KEY: LazyLock<Arc<PrivateKey>> = LazyLock::new(|| Arc::new(new_key(Algorithm::Rs384)));
+pub(crate) static KEY: LazyLock<Arc<PrivateKey>> = LazyLock::new(|| Arc::new(new_key(TokenAlgorithm::Rs384)));
 
 /// Makes a key outside of any runtime.
-pub(crate) fn new_key(algorithm: Algorithm) -> PrivateKey {
+pub(crate) fn new_key(algorithm: TokenAlgorithm) -> PrivateKey {
     let made = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(PrivateKey::generate(algorithm)).unwrap()
@@ -78,8 +79,11 @@ pub(crate) fn sealed(signed: &str) -> String {
 
 /// The documented token with another algorithm, rightly signed by it with the same key.
 pub(crate) fn by_other_algorithm(name: &str) -> String {
-    let signed =
-        format!("{}.{}", base64url(HEADER.replace("RS384", name)), base64url(claims_with("aud", r#""2091""#)));
+    let signed = format!(
+        "{}.{}",
+        base64url(HEADER.replace("RS384", name)),
+        base64url(claims_with("aud", r#""2091""#))
+    );
     match name {
         "RS256" => rsa_sealed(&signed, &RSA_PKCS1_SHA256),
         "PS384" => rsa_sealed(&signed, &RSA_PSS_SHA384),
@@ -102,7 +106,7 @@ fn rsa_sealed(signed: &str, encoding: &'static dyn RsaEncoding) -> String {
 }
 
 /// A private key from outside: PKCS #8 in PEM.
-pub(crate) fn from_private_pem(algorithm: Algorithm, pem: &str) -> PrivateKey {
+pub(crate) fn from_private_pem(algorithm: TokenAlgorithm, pem: &str) -> PrivateKey {
     let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let pkcs8 = base64::prelude::BASE64_STANDARD.decode(base64).unwrap();
     PrivateKey::from_pkcs8(algorithm, &Secret::new(pkcs8).unwrap()).unwrap()
@@ -144,6 +148,6 @@ pub(crate) struct Token {
 
 impl Jwt {
     pub(crate) fn key(&self) -> PublicKey {
-        PublicKey::from_pem(Algorithm::Rs384, &self.public_pem).unwrap()
+        PublicKey::from_pem(TokenAlgorithm::Rs384, &self.public_pem).unwrap()
     }
 }
