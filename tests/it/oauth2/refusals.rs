@@ -86,8 +86,7 @@ async fn a_request_that_is_not_well_formed_is_told_why() {
     ] {
         assert_refused(&issuer.ask(&good, body).await, 400, error, body);
     }
-    for authorization in ["Basic", "Basic !", "Basic SzpT=", "Basic SzpTUx==", "Basic bm9jb2xvbg=="]
-    {
+    for authorization in ["Basic", "Basic !", "Basic SzpT=", "Basic SzpTUx==", "Basic bm9jb2xvbg=="] {
         let answer = issuer.ask(authorization, GRANT).await;
         let expected =
             if authorization == "Basic" { (401, "invalid_client") } else { (400, "invalid_request") };
