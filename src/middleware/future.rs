@@ -11,7 +11,7 @@ use crate::{
     message::Message,
     verify::{
         Verified,
-        steps::{Begun, Seeking, Start, Step, Verdict, Verification},
+        steps::{Begun, Records, Seeking, Step, Verification},
     },
 };
 use bytes::{Buf as _, Bytes};
@@ -55,13 +55,15 @@ pin_project! {
         stage: Stage,
         #[pin]
         body: ReqBody,
-        #[pin]
-        timer: Option<Sleep>,
+        timer: Timer,
         #[pin]
         inner: Option<S::Future>,
         inner_body: PhantomData<fn() -> B>,
     }
 }
+
+/// What a request that has to wait waits for at most. Most have not to, and should not be larger for it.
+type Timer = Option<Pin<Box<Sleep>>>;
 
 /// A request whose verdict is open.
 struct Open<'f, ReqBody> {
@@ -71,7 +73,7 @@ struct Open<'f, ReqBody> {
     verification: &'f mut Option<Verification>,
     stage: &'f mut Stage,
     body: Pin<&'f mut ReqBody>,
-    timer: Pin<&'f mut Option<Sleep>>,
+    timer: &'f mut Timer,
 }
 
 /// How far a request has come.
@@ -80,13 +82,13 @@ enum Stage {
     /// verification holds is large, and need not move any more.
     Arrived,
     /// The store was asked for the key.
-    Seeking(Start, Seeking),
+    Seeking(Seeking),
     /// The body is arriving; these bytes of it have arrived and are not hashed yet.
     Receiving(Bytes),
     /// The body passes once more, from this frame and this byte of it on.
     Repeating(usize, usize),
     /// The store was asked whether all is as it was.
-    Deciding(Verdict),
+    Deciding(Seeking),
 }
 
 impl<S, ReqBody, B> ResponseFuture<S, ReqBody, B>
@@ -161,7 +163,7 @@ where
             timer: this.timer,
         };
         let verdict = ready!(open.poll_verdict(cx));
-        open.timer.set(None);
+        *open.timer = None;
         this.share.release();
         let verified = match verdict {
             Ok(verified) => verified,
@@ -173,8 +175,7 @@ where
         *this.verification = None;
         let Some((mut head, mut service)) = this.request.take() else { return Poll::Pending };
         refuse::tell_accepted(&verified);
-        this.share.identity.strip(&mut head);
-        head.extensions.insert(verified);
+        this.share.introduce(&mut head, verified);
         let body = std::mem::take(this.frames).into_body();
         this.inner.set(Some(service.call(Request::from_parts(head, body.into()))));
         this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx))
@@ -193,32 +194,37 @@ where
                 Stage::Arrived => {
                     *self.stage = match begin(self.share, self.head, &*self.body, self.verification)? {
                         Begun::Ready => Stage::Receiving(Bytes::new()),
-                        Begun::Seeking(start, seeking) => Stage::Seeking(start, seeking),
+                        Begun::Seeking(seeking) => Stage::Seeking(seeking),
                     };
                 }
-                Stage::Seeking(start, seeking) => {
-                    let start = *start;
-                    let records = ready!(poll_store(seeking, self.timer.as_mut(), patience, cx))?;
+                Stage::Seeking(seeking) => {
+                    let records = ready!(poll_store(seeking, self.timer, patience, cx))?;
                     let message = Message::new(self.head, original_target(self.head))?;
-                    *self.verification = Some(self.share.verifier.resume(start, &message, records)?);
+                    let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
+                    self.share.verifier.resume(verification, &message, records)?;
                     *self.stage = Stage::Receiving(Bytes::new());
                 }
                 Stage::Receiving(_) => {
                     ready!(self.poll_receive(cx))?;
-                    if let Some(verdict) = self.finish()? {
-                        return Poll::Ready(verdict);
+                    if let Some(verified) = self.finish()? {
+                        return Poll::Ready(Ok(verified));
                     }
                 }
                 Stage::Repeating(..) => {
                     ready!(self.poll_repeat(cx))?;
-                    if let Some(verdict) = self.finish()? {
-                        return Poll::Ready(verdict);
+                    if let Some(verified) = self.finish()? {
+                        return Poll::Ready(Ok(verified));
                     }
                 }
-                Stage::Deciding(verdict) => return poll_store(verdict, self.timer.as_mut(), patience, cx),
+                Stage::Deciding(seeking) => {
+                    let records = ready!(poll_store(seeking, self.timer, patience, cx))?;
+                    let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
+                    let target = original_target(self.head);
+                    return Poll::Ready(self.share.verifier.decide(verification, records, target));
+                }
             }
             // What comes next has a time limit of its own.
-            self.timer.set(None);
+            *self.timer = None;
         }
     }
 
@@ -253,7 +259,7 @@ where
             if !data.is_empty() {
                 *left = data.slice(hashed..);
                 self.frames.push(data);
-                self.timer.set(None);
+                *self.timer = None;
                 progress = true;
             }
         }
@@ -265,7 +271,7 @@ where
                 return Poll::Pending;
             }
         }
-        ready!(poll_timer(self.timer.as_mut(), self.share.idle_timeout, cx));
+        ready!(poll_timer(self.timer, self.share.idle_timeout, cx));
         Poll::Ready(Err(VerifyErrorKind::Timeout.into()))
     }
 
@@ -291,13 +297,13 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Judges when the body has ended: the verdict, or the next stage.
-    fn finish(&mut self) -> Result<Option<Result<Verified, VerifyError>>, VerifyError> {
+    /// Judges when the body has ended: the caller, or the next stage.
+    fn finish(&mut self) -> Result<Option<Verified>, VerifyError> {
         let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
-        match self.share.verifier.finish(verification, self.head, original_target(self.head)) {
-            Step::Done(verdict) => return Ok(Some(verdict)),
+        match self.share.verifier.finish(verification, self.head, original_target(self.head))? {
+            Step::Done(verified) => return Ok(Some(verified)),
             Step::Again => *self.stage = Stage::Repeating(0, 0),
-            Step::Pending(verdict) => *self.stage = Stage::Deciding(verdict),
+            Step::Seeking(seeking) => *self.stage = Stage::Deciding(seeking),
         }
         Ok(None)
     }
@@ -325,13 +331,13 @@ impl Turn {
 }
 
 /// Waits for the store, but not for ever.
-fn poll_store<T>(
-    answer: &mut (impl Future<Output = Result<T, VerifyError>> + Unpin),
-    timer: Pin<&mut Option<Sleep>>,
+fn poll_store(
+    seeking: &mut Seeking,
+    timer: &mut Timer,
     patience: Duration,
     cx: &mut Context<'_>,
-) -> Poll<Result<T, VerifyError>> {
-    if let Poll::Ready(answer) = Pin::new(answer).poll(cx) {
+) -> Poll<Result<Records, VerifyError>> {
+    if let Poll::Ready(answer) = Pin::new(seeking).poll(cx) {
         return Poll::Ready(answer);
     }
     ready!(poll_timer(timer, patience, cx));
@@ -340,11 +346,8 @@ fn poll_store<T>(
 }
 
 /// Waits until the time is over, counted from the first call.
-fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, after: Duration, cx: &mut Context<'_>) -> Poll<()> {
-    if timer.is_none() {
-        timer.set(Some(sleep(after)));
-    }
-    timer.as_pin_mut().map_or(Poll::Ready(()), |timer| timer.poll(cx))
+fn poll_timer(timer: &mut Timer, after: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    timer.get_or_insert_with(|| Box::pin(sleep(after))).as_mut().poll(cx)
 }
 
 fn broken_off(error: impl Into<Box<dyn Error + Send + Sync>>) -> VerifyError {
