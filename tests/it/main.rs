@@ -24,6 +24,9 @@ mod identity;
 // What a request costs in instructions over the bare service.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod instructions;
+// Tokens: their one spelling, and what other libraries say to them.
+#[cfg(feature = "oauth2")]
+mod jwt;
 // What docs/keys-in-sql.md shows works, on both engines.
 #[cfg(feature = "cli")]
 mod keys_in_sql;
@@ -38,6 +41,11 @@ mod leaks;
 mod limits;
 // Where the layer may stand, and what the inner service then reads.
 mod middleware;
+// The issuer of tokens, and who gets through with them.
+#[cfg(feature = "oauth2")]
+mod oauth2;
+// What a verified caller may do, and how it is told that it may not.
+mod permissions;
 // What holds for every request of every scheme.
 mod properties;
 // What README.md shows works.
