@@ -62,10 +62,13 @@ impl Case {
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA384, self.pair.public_key()).unwrap();
         let (signed, signature) = self.token.rsplit_once('.').unwrap();
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
-        let raw = contest.add("raw", times({
-            let signed = signed.to_owned();
-            move || key.verify_sig(signed.as_bytes(), &signature).unwrap()
-        }));
+        let raw = contest.add(
+            "raw",
+            times({
+                let signed = signed.to_owned();
+                move || key.verify_sig(signed.as_bytes(), &signature).unwrap()
+            }),
+        );
         let keys = KeySet::new([private(&self.pkcs8).public_key().clone()]);
         let (token, profile, now) = (self.token.clone(), self.profile.clone(), self.now);
         let set = keys.clone();
@@ -76,18 +79,27 @@ impl Case {
         let theirs = contest.add("jsonwebtoken", times(self.jsonwebtoken()));
         let outcome = contest.run();
         row(&format!("{name}: verify / raw"), 1.10, &outcome, ours, raw, theirs);
-        println!("{:<44}{:>8.2}{:>10.2}", format!("{name}: known again, us"), 0.6, outcome.nanoseconds(known) / 1e3);
+        println!(
+            "{:<44}{:>8.2}{:>10.2}",
+            format!("{name}: known again, us"),
+            0.6,
+            outcome.nanoseconds(known) / 1e3
+        );
     }
 
     fn issue(&self, name: &str, rounds: usize) {
         let mut contest = Contest::new(rounds);
         let signed = self.token.rsplit_once('.').unwrap().0.to_owned();
         let pair = KeyPair::from_pkcs8(&self.pkcs8).unwrap();
-        let raw = contest.add("raw", times(move || {
-            let mut signature = vec![0; pair.public_modulus_len()];
-            pair.sign(&RSA_PKCS1_SHA384, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
-            signature
-        }));
+        let raw = contest.add(
+            "raw",
+            times(move || {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA384, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+                    .unwrap();
+                signature
+            }),
+        );
         let (key, claims) = (private(&self.pkcs8), self.claims.clone());
         let ours = contest.add("issue", times(move || key.sign(&claims, None).unwrap()));
         let key = EncodingKey::from_rsa_pem(pem("PRIVATE KEY", &self.pkcs8).as_bytes()).unwrap();
