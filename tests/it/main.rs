@@ -27,6 +27,8 @@ mod keys_in_sql;
 // What a killed run of these tests leaves behind: nothing.
 #[cfg(all(feature = "postgres", target_os = "linux"))]
 mod kills;
+// Which secret was used, and when.
+mod last_used;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
 // That nothing anywhere prints a secret, or a signature that may be valid.

@@ -24,7 +24,7 @@ fn day() -> Overlap {
 
 /// Why a change was refused.
 #[track_caller]
-fn reason<T: std::fmt::Debug>(result: Result<T, AdminError>) -> ChangeRefused {
+fn reason<T: fmt::Debug>(result: Result<T, AdminError>) -> ChangeRefused {
     let error = result.unwrap_err();
     assert_eq!(error.kind(), AdminErrorKind::Invalid, "{error:?}");
     *error.source().unwrap().downcast_ref().unwrap()
