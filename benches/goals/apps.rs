@@ -3,6 +3,7 @@
 
 use super::{
     by_hand::by_hand,
+    contest::Work,
     requests::{AUTHORITY, Body, KEY_ID, NOW, ORGANIZATION, PUBLIC_KEY, SECRET, Scheme, Signed},
     way::Way,
 };
@@ -31,9 +32,6 @@ use tower::Layer as _;
 
 /// The longest body that is taken.
 pub const LIMIT: usize = 8 << 20;
-
-/// Something that can be done a number of times.
-pub type Work = Box<dyn FnMut(u32)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contender {

@@ -1,11 +1,13 @@
 //! Contenders that take turns.
 
-use super::apps::Work;
 use cpu_time::ThreadTime;
 use std::time::Duration;
 
 /// Processor time a slice should take.
 const SLICE: Duration = Duration::from_millis(4);
+
+/// Something that can be done a number of times.
+pub type Work = Box<dyn FnMut(u32)>;
 
 /// Contenders for one comparison.
 #[derive(Default)]

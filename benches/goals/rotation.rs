@@ -2,8 +2,7 @@
 //! the body in turns as the middleware does, compare. One hash after the other would be 2.
 
 use super::{
-    apps::Work,
-    contest::Contest,
+    contest::{Contest, Work},
     report::{Goal, Report},
     requests::{Body, SECRET, Scheme},
 };

@@ -1,7 +1,7 @@
 //! The ways in which a request reaches a service: HTTP/1.1 over a pipe in memory, or a call in the process.
 
 use super::{
-    apps::Work,
+    contest::Work,
     requests::{Body, Scheme, Signed},
 };
 use axum::{body::Body as AxumBody, response::Response};

@@ -12,7 +12,7 @@ use aws_lc_rs::{
     signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_SHA384},
 };
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
-use contest::{Contest, Outcome};
+use contest::{Contest, Outcome, Work};
 use countersign::{
     credential::TokenAlgorithm,
     jwt::{Claims, KeySet, PrivateKey, Profile, TokenVerifier},
@@ -58,7 +58,7 @@ impl Case {
     }
 
     fn verify(&self, name: &str, rounds: usize) {
-        let mut contest = Contest::new(rounds);
+        let mut contest = Contest::default();
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA384, self.pair.public_key()).unwrap();
         let (signed, signature) = self.token.rsplit_once('.').unwrap();
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -77,18 +77,13 @@ impl Case {
         let token = self.token.clone();
         let known = contest.add("known", times(move || verifier.verify(&token, now).unwrap()));
         let theirs = contest.add("jsonwebtoken", times(self.jsonwebtoken()));
-        let outcome = contest.run();
-        row(&format!("{name}: verify / raw"), 1.10, &outcome, ours, raw, theirs);
-        println!(
-            "{:<44}{:>8.2}{:>10.2}",
-            format!("{name}: known again, us"),
-            0.6,
-            outcome.nanoseconds(known) / 1e3
-        );
+        let outcome = contest.run(rounds);
+        row(name, 1.10, &outcome, ours, raw, theirs);
+        println!("{:<44}{:>8.2}{:>10.2}", format!("{name}: known again, us"), 0.6, outcome.cost(known) / 1e3);
     }
 
     fn issue(&self, name: &str, rounds: usize) {
-        let mut contest = Contest::new(rounds);
+        let mut contest = Contest::default();
         let signed = self.token.rsplit_once('.').unwrap().0.to_owned();
         let pair = KeyPair::from_pkcs8(&self.pkcs8).unwrap();
         let raw = contest.add(
@@ -106,7 +101,7 @@ impl Case {
         let (header, claims) = (Header::new(jsonwebtoken::Algorithm::RS384), self.claims.clone());
         let theirs = times(move || jsonwebtoken::encode(&header, &claims, &key).unwrap());
         let theirs = contest.add("jsonwebtoken", theirs);
-        row(&format!("{name}: issue / raw"), 1.05, &contest.run(), ours, raw, theirs);
+        row(name, 1.05, &contest.run(rounds), ours, raw, theirs);
     }
 
     fn jsonwebtoken(&self) -> impl FnMut() -> serde_json::Value + use<> {
@@ -121,14 +116,15 @@ impl Case {
     }
 }
 
-fn row(title: &str, limit: f64, outcome: &Outcome, ours: usize, raw: usize, theirs: usize) {
+fn row(key: &str, limit: f64, outcome: &Outcome, ours: usize, raw: usize, theirs: usize) {
+    let title = format!("{key}: {} / {}", outcome.names[ours], outcome.names[raw]);
     let (measured, theirs) = (outcome.ratio(ours, raw), outcome.ratio(theirs, raw));
     let mark = if measured <= limit { "" } else { "  missed" };
     println!("{title:<44}{limit:>8.2}{measured:>10.2}{theirs:>14.2}{mark}");
 }
 
-fn times<T>(mut work: impl FnMut() -> T) -> impl FnMut(u32) {
-    move |count| (0..count).for_each(|_| _ = black_box(work()))
+fn times<T>(mut work: impl FnMut() -> T + 'static) -> Work {
+    Box::new(move |count| (0..count).for_each(|_| _ = black_box(work())))
 }
 
 fn private(pkcs8: &[u8]) -> PrivateKey {

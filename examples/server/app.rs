@@ -20,6 +20,7 @@ use countersign::{
     error::ConfigError,
     middleware::{GraphQlErrors, OpsErrors, StripIdentityLayer},
     scheme::{Ateliere, Corezoid, SalesCloud},
+    store::LastUsed,
     verify::{AnyOf, Verifier},
 };
 use sqlx::AnyPool;
@@ -34,15 +35,22 @@ use tracing::Span;
 /// Path that names an organization; its segment must name the one that the request is verified for.
 const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 
-/// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`.
-pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Result<Router, ConfigError> {
+/// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`, and
+/// the uses of keys are noted in `last_used`.
+pub fn app(
+    config: &Config,
+    keys: &Keys,
+    pool: &AnyPool,
+    public_url: &str,
+    last_used: &LastUsed,
+) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(keys) as _, Arc::clone(&clock));
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
-    let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys)?)
+    let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
         .with_rejection(GraphQlErrors::default());
-    let ops_guard = VerifyLayer::new(ops_verifier(config, keys)?)
+    let ops_guard = VerifyLayer::new(ops_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
         .with_rejection(OpsErrors::default());
     let pool = pool.clone();
@@ -75,7 +83,11 @@ async fn ready(pool: AnyPool) -> (StatusCode, &'static str) {
 }
 
 /// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does.
-fn graphql_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {
+fn graphql_verifier(
+    config: &Config,
+    keys: &Keys,
+    last_used: &LastUsed,
+) -> Result<impl Verifier + use<>, ConfigError> {
     let mut ateliere = Ateliere::default();
     for url in &config.public_urls {
         ateliere = ateliere.with_public_url(url)?;
@@ -86,14 +98,21 @@ fn graphql_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<
     let salescloud = SalesCloud::default()
         .with_route(Method::POST, "/graphql")?
         .with_route(Method::POST, ORGANIZATION_PATH)?;
-    let ateliere =
-        SignatureVerifier::new(ateliere, Arc::clone(keys)).with_organization_path(ORGANIZATION_PATH)?;
-    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, Arc::clone(keys))))
+    let ateliere = SignatureVerifier::new(ateliere, Arc::clone(keys))
+        .with_organization_path(ORGANIZATION_PATH)?
+        .with_last_used(last_used.clone());
+    let salescloud = SignatureVerifier::new(salescloud, Arc::clone(keys)).with_last_used(last_used.clone());
+    Ok(AnyOf::new(ateliere).or(salescloud))
 }
 
-fn ops_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {
+fn ops_verifier(
+    config: &Config,
+    keys: &Keys,
+    last_used: &LastUsed,
+) -> Result<impl Verifier + use<>, ConfigError> {
     let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")?;
-    Ok(SignatureVerifier::new(corezoid, Arc::clone(keys)).with_tolerance(config.tolerance))
+    let corezoid = SignatureVerifier::new(corezoid, Arc::clone(keys));
+    Ok(corezoid.with_tolerance(config.tolerance).with_last_used(last_used.clone()))
 }
 
 /// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.

@@ -8,17 +8,20 @@ use anyhow::Context as _;
 use countersign::{
     clock::{Clock as _, SystemClock},
     envelope::{CanaryError, Keyring},
-    store::{KeyAdmin, KeyStore, PostgresKeyStore, SqliteKeyStore},
+    store::{By, KeyAdmin, KeyStore, PostgresKeyStore, SqliteKeyStore, UseLog},
 };
 use std::{error::Error as _, fs, path::Path, sync::Arc};
 
 /// The key store, whatever its engine.
 pub(crate) type Keys = Arc<dyn Store>;
 
-/// What the server asks a key store for.
-pub(crate) trait Store: Apps + KeyAdmin + KeyStore {}
+/// Who the audit log says it was.
+const ACTOR: &str = "server";
 
-impl<S: Apps + KeyAdmin + KeyStore> Store for S {}
+/// What the server asks a key store for.
+pub(crate) trait Store: Apps + KeyAdmin + KeyStore + UseLog {}
+
+impl<S: Apps + KeyAdmin + KeyStore + UseLog> Store for S {}
 
 /// Opens the key store and brings its tables up to date.
 pub(crate) async fn open(config: &Config) -> anyhow::Result<Keys> {
@@ -29,10 +32,10 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Keys> {
                 .context("name the keyring of the database, or make one with `countersign migrate`")?;
             let store = PostgresKeyStore::open(url, keyring, SystemClock).await;
             // The URL may hold a password.
-            Arc::new(store.context("cannot open the key store in Postgres")?)
+            Arc::new(store.context("cannot open the key store in Postgres")?.with_actor(By::new(ACTOR)))
         }
         Engine::Sqlite => {
-            let store = embedded(config).await?;
+            let store = embedded(config).await?.with_actor(By::new(ACTOR));
             Arc::new(if config.demo() { store.with_demo_keys() } else { store })
         }
     })

@@ -20,7 +20,10 @@ mod tests;
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use config::Config;
-use countersign::clock::{Clock as _, SystemClock};
+use countersign::{
+    clock::{Clock as _, SystemClock},
+    store::LastUsed,
+};
 use demo::Demo;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
@@ -64,7 +67,8 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let here = format!("http://{address}");
     let public_url = config.public_urls.first().unwrap_or(&here);
-    let app = app::app(config, &keys, &pool, public_url)?;
+    let last_used = LastUsed::default();
+    let app = app::app(config, &keys, &pool, public_url, &last_used)?;
     // Whoever waits for the line below may use the demonstration keys at once.
     let mut demo = None;
     if config.demo() {
@@ -77,5 +81,9 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     if let Some((demo, file)) = demo {
         demo.print(address, &file)?;
     }
-    serve::serve(listener, app).await.context("cannot serve")
+    let (writer, store) = (last_used.clone(), keys.clone());
+    tokio::spawn(async move { writer.keep_writing(&*store).await });
+    let served = serve::serve(listener, app).await.context("cannot serve");
+    last_used.flush(&*keys).await.context("cannot note when keys were last used")?;
+    served
 }

@@ -95,7 +95,9 @@ pub enum OpenErrorKind {
 }
 
 impl OpenError {
-    pub(super) fn new(kind: OpenErrorKind, place: Place<'_>, keyring_id: &str) -> Self {
+    /// A secret at this place does not open with the key of this id.
+    #[must_use]
+    pub fn new(kind: OpenErrorKind, place: Place<'_>, keyring_id: &str) -> Self {
         Self { kind, place: place.to_string(), keyring_id: keyring_id.to_owned() }
     }
 

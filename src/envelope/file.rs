@@ -1,4 +1,4 @@
-//! The keyring's file: readable by its owner alone, and never overwritten.
+//! Where a keyring comes from: a file, readable by its owner alone and never overwritten, or the environment.
 
 use super::{Keyring, KeyringError, keyring};
 use std::{
@@ -24,6 +24,22 @@ impl Keyring {
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text).map_err(failed)?;
         Self::parse(&text)
+    }
+
+    /// Reads a keyring from a variable of the environment, for where there is no place for a file; `None` if there is no
+    /// such variable.
+    ///
+    /// # Security
+    ///
+    /// Programs hand their environment on to the programs that they start, and write it into reports of a crash.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn from_env(variable: &str) -> Result<Option<Self>, KeyringError> {
+        let Some(text) = std::env::var_os(variable) else { return Ok(None) };
+        let text = Zeroizing::new(text.into_string().map_err(|_| KeyringError::Malformed { line: 1 })?);
+        Self::parse(&text).map(Some)
     }
 
     /// Makes a keyring of one key and writes it to a new file with mode 0600. `random` are 32 bytes from

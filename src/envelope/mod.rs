@@ -18,10 +18,12 @@
 mod error;
 mod file;
 mod keyring;
+mod sealer;
 
 pub use self::{
     error::{CanaryError, KeyringError, OpenError, OpenErrorKind},
     keyring::Keyring,
+    sealer::Sealer,
 };
 
 use std::fmt;
@@ -38,6 +40,9 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// Where a canary stands: no credential has an empty scheme, and no secret version the number 0.
+    pub const CANARY: Place<'static> = Place { scheme: "", key_id: "canary", number: 0 };
+
     /// Where the private half of a key stands that signs tokens. As no scheme has an empty name, no credential's secret
     /// stands there, and the number keeps it apart from the canary.
     #[must_use]

@@ -32,7 +32,11 @@ use crate::{
     signature::{Algorithm, Signature, SignatureBase},
 };
 use http::request::Parts;
-use std::{borrow::Cow, fmt, time::SystemTime};
+use std::{
+    borrow::Cow,
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 /// A way of signing requests.
 ///
@@ -55,6 +59,12 @@ pub trait Scheme: fmt::Debug + Send + Sync + 'static {
 
     /// How the scheme speaks for an organization.
     fn tenancy(&self) -> Tenancy;
+
+    /// How long the older secrets of a key work beside a new one, unless the operator says otherwise: a day, if the
+    /// provider's document does not say.
+    fn overlap(&self) -> Duration {
+        Duration::from_secs(24 * 3600)
+    }
 
     /// The methods and paths on which requests of this scheme may arrive.
     fn routes(&self) -> &Routes;

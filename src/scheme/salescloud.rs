@@ -83,6 +83,7 @@ use crate::{
     signature::{Algorithm, Segment, Signature, SignatureBase},
 };
 use http::{HeaderName, HeaderValue, Method, header::AUTHORIZATION, request::Parts};
+use std::time::Duration;
 
 static APPLICATION: HeaderName = HeaderName::from_static("salescloud-application");
 static PUBLIC_KEY: HeaderName = HeaderName::from_static("salescloud-application-public-key");
@@ -158,6 +159,11 @@ impl Scheme for SalesCloud {
 
     fn tenancy(&self) -> Tenancy {
         Tenancy::Installed
+    }
+
+    /// The provider's console says that a new secret is effective immediately.
+    fn overlap(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn routes(&self) -> &Routes {

@@ -221,6 +221,8 @@ pub struct CredentialSummary {
     pub expires_at: Option<SystemTime>,
     /// When it was stored.
     pub created_at: SystemTime,
+    /// When a request was last signed with it, to the minute; `None` if none was, or nobody notes it.
+    pub last_used_at: Option<SystemTime>,
     /// Made for demonstration.
     pub demo: bool,
     /// Its secrets, newest first.
@@ -241,6 +243,8 @@ pub struct SecretSummary {
     pub created_at: SystemTime,
     /// Does not work from this moment on.
     pub retires_at: Option<SystemTime>,
+    /// When a request was last signed with it, to the minute.
+    pub last_used_at: Option<SystemTime>,
 }
 
 /// A store could not be managed as asked.

@@ -1,12 +1,17 @@
 //! Key stores: where credentials live.
 //!
 //! Reading and managing are two traits. [`KeyStore`] is all that a verification needs: one method, which answers at
-//! once if it can. What an operator needs are [`KeyAdmin`] for keys, [`AccessAdmin`] for rights and [`TokenAdmin`] for
-//! clients, read tokens and signing keys. The same contract tests run over every store.
+//! once if it can. What an operator needs are [`KeyAdmin`] for keys, [`KeyLifecycle`] for what becomes of them later,
+//! [`AccessAdmin`] for rights and [`TokenAdmin`] for clients, read tokens and signing keys. The same contract tests run
+//! over every store.
 
 mod access;
 mod admin;
+#[cfg(feature = "_sql")]
+mod audit;
 mod import;
+mod last_used;
+mod lifecycle;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -15,6 +20,8 @@ mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tokens;
+#[cfg(feature = "_sql")]
+mod upkeep;
 
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresDatabase, PostgresKeyStore};
@@ -29,11 +36,18 @@ pub use self::{
         SecretSummary,
     },
     import::{SecretRefused, check_secret, check_token, fingerprint, hint},
+    last_used::{LastUsed, Use, UseLog},
+    lifecycle::{By, ChangeRefused, KeyLifecycle, Limit, Overlap, Rotated, Rotation},
     memory::MemoryKeyStore,
     tokens::{
         ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary, SigningKeySummary,
         TokenAdmin,
     },
+};
+#[cfg(feature = "_sql")]
+pub use self::{
+    audit::{AuditEntry, AuditLog, AuditQuery},
+    upkeep::{KeyringUse, Resealed, SecretPlace, Upkeep},
 };
 
 use crate::credential::{

@@ -10,17 +10,17 @@
 //! `extra_float_digits`, which pgbouncer does not take unless told to, is not sent.
 
 use super::{
-    StoreError,
+    By, StoreError,
     sql::{
         PATIENCE,
         access::sql_access,
         code, in_time,
-        schema::{require_applied, sql_migrations},
-        sql_key_store,
+        schema::{ours, require_applied, sql_migrations},
+        sql_key_store, sql_lifecycle, sql_upkeep,
         tokens::sql_tokens,
     },
 };
-use crate::{clock::Clock, envelope::Keyring};
+use crate::{clock::Clock, envelope::Sealer};
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
     migrate::{Migrate, Migrator},
@@ -60,7 +60,7 @@ impl PostgresDatabase {
     }
 
     fn steps() -> Migrator {
-        let mut steps = sqlx::migrate!("migrations/postgres");
+        let mut steps = ours(sqlx::migrate!("migrations/postgres"));
         // That lock would belong to a session, which a pooler hands on to others.
         steps.set_locking(false);
         steps
@@ -74,7 +74,7 @@ impl PostgresDatabase {
     }
 }
 
-sql_migrations!(PostgresDatabase, is_there: "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1)");
+sql_migrations!(PostgresDatabase over Postgres, is_there: "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1)");
 
 /// Makes the first connections. A pool would try until it gives up, and then tell that it gave up, but not why.
 async fn probe(options: &PgConnectOptions) -> Result<(), StoreError> {
@@ -139,9 +139,10 @@ impl Error for Pooled {
 #[derive(Clone)]
 pub struct PostgresKeyStore {
     pool: PgPool,
-    keyring: Arc<Keyring>,
+    keyring: Arc<dyn Sealer>,
     clock: Arc<dyn Clock>,
     demo_keys: bool,
+    by: Option<By>,
 }
 
 impl PostgresKeyStore {
@@ -150,7 +151,7 @@ impl PostgresKeyStore {
     /// # Errors
     ///
     /// As [`PostgresDatabase::open`], [`PostgresDatabase::migrate`] and [`new`](Self::new).
-    pub async fn open(url: &str, keyring: Keyring, clock: impl Clock) -> Result<Self, StoreError> {
+    pub async fn open(url: &str, keyring: impl Sealer, clock: impl Clock) -> Result<Self, StoreError> {
         let database = PostgresDatabase::open(url).await?;
         database.migrate().await?;
         Self::new(&database, keyring, clock).await
@@ -165,7 +166,7 @@ impl PostgresKeyStore {
     /// date.
     pub async fn new(
         database: &PostgresDatabase,
-        keyring: Keyring,
+        keyring: impl Sealer,
         clock: impl Clock,
     ) -> Result<Self, StoreError> {
         require_applied(&database.migrations().await?).map_err(StoreError::new)?;
@@ -174,9 +175,18 @@ impl PostgresKeyStore {
             keyring: Arc::new(keyring),
             clock: Arc::new(clock),
             demo_keys: false,
+            by: None,
         };
         store.check_keyring().await?;
         Ok(store)
+    }
+
+    /// Says in the audit log that `by` makes what is made by this handle, where nobody else is named. Without it, the
+    /// log names the database user.
+    #[must_use]
+    pub fn with_actor(mut self, by: By) -> Self {
+        self.by = Some(by);
+        self
     }
 
     /// The connections, for tables of the application's own in the same database.
@@ -194,4 +204,6 @@ impl fmt::Debug for PostgresKeyStore {
 
 sql_access!(PostgresKeyStore);
 sql_key_store!(PostgresKeyStore over Postgres);
+sql_lifecycle!(PostgresKeyStore over Postgres);
+sql_upkeep!(PostgresKeyStore over Postgres);
 sql_tokens!(PostgresKeyStore over Postgres);

@@ -1,17 +1,17 @@
 //! Credentials in an embedded SQLite database: a file, and no server to run.
 
 use super::{
-    StoreError,
+    By, StoreError,
     sql::{
         PATIENCE,
         access::sql_access,
         code,
-        schema::{require_applied, sql_migrations},
-        sql_key_store,
+        schema::{ours, require_applied, sql_migrations},
+        sql_key_store, sql_lifecycle, sql_upkeep,
         tokens::sql_tokens,
     },
 };
-use crate::{clock::Clock, envelope::Keyring};
+use crate::{clock::Clock, envelope::Sealer};
 use sqlx::{
     Sqlite, SqlitePool, Transaction,
     migrate::{Migrate, Migrator},
@@ -29,7 +29,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct SqliteDatabase(SqlitePool);
 
 impl SqliteDatabase {
-    /// Opens a database by path or URL (`sqlite:data/keys.db`) and creates the file if there is none.
+    /// Opens a database by path or URL (`sqlite:data/keys.db`) and creates the file if there is none, readable by its
+    /// owner alone.
     ///
     /// # Errors
     ///
@@ -45,11 +46,12 @@ impl SqliteDatabase {
             // The usual choice beside a write-ahead log would lose the last commits in a power failure. One of them
             // may be a revocation.
             .synchronous(SqliteSynchronous::Full);
+        create_private(options.get_filename());
         connect(options).await.map(Self).map_err(StoreError::new)
     }
 
-    const fn steps() -> Migrator {
-        sqlx::migrate!("migrations/sqlite")
+    fn steps() -> Migrator {
+        ours(sqlx::migrate!("migrations/sqlite"))
     }
 
     /// The steps do not wait for each other by themselves when two programs start together.
@@ -58,7 +60,24 @@ impl SqliteDatabase {
     }
 }
 
-sql_migrations!(SqliteDatabase, is_there: "SELECT count(*) FROM sqlite_schema WHERE name = $1");
+sql_migrations!(SqliteDatabase over Sqlite, is_there: "SELECT count(*) FROM sqlite_schema WHERE name = $1");
+
+/// Makes the file before SQLite does, which would let everybody read who has keys and when they end. The files beside it
+/// get the same rights from SQLite.
+#[cfg(unix)]
+fn create_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    // The name of a database in memory begins so.
+    if !path.to_string_lossy().starts_with("file:") {
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        // It is there already, or cannot be made, which SQLite will tell.
+        drop(file);
+    }
+}
+
+#[cfg(not(unix))]
+fn create_private(_: &Path) {}
 
 async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
@@ -109,9 +128,10 @@ fn is_busy(error: &sqlx::Error) -> bool {
 #[derive(Clone)]
 pub struct SqliteKeyStore {
     pool: SqlitePool,
-    keyring: Arc<Keyring>,
+    keyring: Arc<dyn Sealer>,
     clock: Arc<dyn Clock>,
     demo_keys: bool,
+    by: Option<By>,
 }
 
 impl SqliteKeyStore {
@@ -120,7 +140,7 @@ impl SqliteKeyStore {
     /// # Errors
     ///
     /// As [`SqliteDatabase::open`], [`SqliteDatabase::migrate`] and [`new`](Self::new).
-    pub async fn open(url: &str, keyring: Keyring, clock: impl Clock) -> Result<Self, StoreError> {
+    pub async fn open(url: &str, keyring: impl Sealer, clock: impl Clock) -> Result<Self, StoreError> {
         let database = SqliteDatabase::open(url).await?;
         database.migrate().await?;
         Self::new(&database, keyring, clock).await
@@ -135,7 +155,7 @@ impl SqliteKeyStore {
     /// date.
     pub async fn new(
         database: &SqliteDatabase,
-        keyring: Keyring,
+        keyring: impl Sealer,
         clock: impl Clock,
     ) -> Result<Self, StoreError> {
         require_applied(&database.migrations().await?).map_err(StoreError::new)?;
@@ -144,6 +164,7 @@ impl SqliteKeyStore {
             keyring: Arc::new(keyring),
             clock: Arc::new(clock),
             demo_keys: false,
+            by: None,
         };
         store.check_keyring().await?;
         Ok(store)
@@ -157,6 +178,14 @@ impl SqliteKeyStore {
     #[must_use]
     pub const fn with_demo_keys(mut self) -> Self {
         self.demo_keys = true;
+        self
+    }
+
+    /// Says in the audit log that `by` makes what is made by this handle, where nobody else is named. Without it, the
+    /// log names `sql`.
+    #[must_use]
+    pub fn with_actor(mut self, by: By) -> Self {
+        self.by = Some(by);
         self
     }
 
@@ -175,4 +204,6 @@ impl fmt::Debug for SqliteKeyStore {
 
 sql_access!(SqliteKeyStore);
 sql_key_store!(SqliteKeyStore over Sqlite);
+sql_lifecycle!(SqliteKeyStore over Sqlite);
+sql_upkeep!(SqliteKeyStore over Sqlite);
 sql_tokens!(SqliteKeyStore over Sqlite);

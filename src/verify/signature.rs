@@ -13,7 +13,7 @@ use crate::{
     scheme::{Parameters, Presented, Scheme, Tenancy},
     secret::Secret,
     signature::{Computation, MacKey, SignatureBase},
-    store::{Found, KeyStore, Lookup, Record, StoreError},
+    store::{Found, KeyStore, LastUsed, Lookup, Record, StoreError},
 };
 use http::{HeaderValue, Uri, request::Parts};
 use std::{sync::Arc, time::SystemTime};
@@ -39,6 +39,7 @@ pub struct SignatureVerifier {
     organization_paths: OrganizationPaths,
     /// Stands in for the key of a caller who names none that exists, so that the answer costs the same.
     dummy: MacKey,
+    last_used: Option<LastUsed>,
 }
 
 impl SignatureVerifier {
@@ -55,6 +56,7 @@ impl SignatureVerifier {
             tolerance: Tolerance::default(),
             organization_paths,
             dummy,
+            last_used: None,
         }
     }
 
@@ -77,6 +79,13 @@ impl SignatureVerifier {
     #[must_use]
     pub const fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.tolerance = tolerance;
+        self
+    }
+
+    /// Notes which secrets are used, and when.
+    #[must_use]
+    pub fn with_last_used(mut self, last_used: LastUsed) -> Self {
+        self.last_used = Some(last_used);
         self
     }
 
@@ -218,9 +227,13 @@ impl SignatureVerifier {
             return Err(VerifyErrorKind::WrongOrganization.into());
         }
         self.organization_paths.check(target.path(), acts_for)?;
+        let key_id = verification.key_id.clone().ok_or(VerifyErrorKind::Internal)?;
+        if let Some(last_used) = &self.last_used {
+            last_used.note(verification.scheme, &key_id, proven.secret, now);
+        }
         Ok(Verified {
             scheme: verification.scheme,
-            key_id: verification.key_id.clone().ok_or(VerifyErrorKind::Internal)?,
+            key_id,
             principal: credential.principal.clone(),
             organization: acts_for.cloned(),
             permissions: credential.permissions.clone(),

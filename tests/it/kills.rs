@@ -2,6 +2,7 @@
 //!
 //! `./x soak kills` does the same two hundred times. `KILLS` is the number of kills, `KILLS_SEED` chooses the moments.
 
+use crate::support::random::random;
 use std::{
     env, fs,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
@@ -75,10 +76,4 @@ fn left_behind(folder: &Path) -> Vec<String> {
         line.contains(name).then_some(line)
     });
     entries.chain(processes).collect()
-}
-
-/// The next of a sequence of numbers that look like chance (Knuth's MMIX).
-fn random(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *seed >> 33
 }

@@ -12,6 +12,9 @@ mod bad_input;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
+// What a killed command leaves in the store: nothing half done.
+#[cfg(all(feature = "cli", unix))]
+mod cli_kills;
 // Foreign clients, run as they are.
 mod clients;
 // What a signature covers, and that the docs say so.
@@ -33,6 +36,8 @@ mod keys_in_sql;
 // What a killed run of these tests leaves behind: nothing.
 #[cfg(all(feature = "postgres", target_os = "linux"))]
 mod kills;
+// Which secret was used, and when.
+mod last_used;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
 // That nothing anywhere prints a secret, or a signature that may be valid.

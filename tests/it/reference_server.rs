@@ -26,7 +26,7 @@ fn json(text: &str) -> Value {
 
 #[test]
 fn printed_lines_work_when_they_are_pasted_and_after_a_restart() {
-    let server = Server::start(&[]);
+    let mut server = Server::start(&[]);
     let lines: Vec<_> = server.printed.lines().filter(|line| line.contains("curl")).collect();
     let answers: Vec<_> = lines.iter().map(|line| json(&server.shell(line))).collect();
     assert_eq!(answers[0][0]["data"]["titles"].as_array().map(Vec::len), Some(2), "{}", answers[0]);
@@ -106,12 +106,16 @@ fn keys_made_while_the_server_runs_work_at_the_next_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_made_while_a_server_on_postgres_runs_work_at_the_next_request() {
     let database = Database::empty().await;
-    let server = Server::start_on(database.url());
+    let mut server = Server::start_on(database.url());
     keys_work_at_the_next_request(&server);
     let ready = server.shell(&format!("curl --silent --fail {}/readyz", server.url));
     assert_eq!(ready, "ready\n");
     assert!(!server.folder().join("data/demo.env").exists(), "others use the server as well");
     assert!(server.stop());
+    // Which secrets were used is written at the end, if the minute is not over before.
+    let usage = json(&server.countersign(&["keys", "usage", "--key-id", "pk_made_late", "-o", "json"]));
+    let used = |number: usize| usage["items"][number]["last_used_at"].is_string();
+    assert!(used(0) && used(1), "{usage}");
 }
 
 fn keys_work_at_the_next_request(server: &Server) {
@@ -139,6 +143,20 @@ fn keys_work_at_the_next_request(server: &Server) {
         settings[0].1 = &url;
         assert_eq!(client::run("ateliere.py", &settings, &secret, "").0, expected, "{organization}");
     }
+    // A new secret works beside the old one, and none does once the key is revoked.
+    let change = |verb: &[&str]| {
+        let key = ["--scheme", "ateliere", "--key-id", "pk_made_late"];
+        server.countersign(&[&["keys"], verb, &key].concat())
+    };
+    let status = |secret: &str| client::run("ateliere.py", &settings, secret, "").0;
+    let second = change(&["rotate"]);
+    assert_eq!((status(&secret), status(&second)), (200, 200));
+    change(&["disable"]);
+    assert_eq!((status(&secret), status(&second)), (401, 401));
+    change(&["enable"]);
+    assert_eq!(status(&second), 200);
+    change(&["revoke", "--yes"]);
+    assert_eq!((status(&secret), status(&second)), (401, 401));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::{
     accounts::AccountsCommand,
+    audit::AuditCommand,
     clients::ClientsCommand,
+    completions::CompletionsArgs,
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
@@ -74,7 +76,12 @@ pub enum Command {
     /// Create, import, list, rotate and withdraw OAuth clients
     #[command(subcommand)]
     Clients(ClientsCommand),
-    /// Create, import, list and show keys
+    /// Read who changed what
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print what a shell needs to complete commands
+    Completions(CompletionsArgs),
+    /// Create, import, rotate, switch off, revoke, list and show keys
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Bring the database to this version

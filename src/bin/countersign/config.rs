@@ -10,9 +10,10 @@ use countersign::{
     clock::{Clock, SystemClock},
     credential::KeyId,
     envelope::{CanaryError, Keyring, KeyringError},
-    store::{AccessAdmin, Found, KeyAdmin, KeyStore, Lookup, Record, StoreError, TokenAdmin},
+    store::{AccessAdmin, By, Found, KeyAdmin, KeyStore, Lookup, Record, StoreError, TokenAdmin},
 };
 use std::{
+    env,
     error::Error as _,
     fs,
     path::{Path, PathBuf},
@@ -21,6 +22,8 @@ use std::{
 
 const DATABASE_URL: &str = "sqlite://data/countersign.db";
 const KEYRING_FILE: &str = "data/keyring";
+/// The variable that holds a keyring itself, where there is no place for a file.
+const KEYRING: &str = "COUNTERSIGN_KEYRING";
 
 /// The read side of a key store.
 pub type Keys = Arc<dyn KeyStore>;
@@ -34,14 +37,26 @@ pub struct StoreArgs {
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true, default_value = DATABASE_URL)]
     database_url: String,
 
-    /// The file with the keys that seal the secrets
+    /// The file with the keys that seal the secrets; COUNTERSIGN_KEYRING may hold them instead
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_KEYRING_FILE", default_value = KEYRING_FILE)]
     keyring_file: PathBuf,
+
+    /// Who the audit log says it was [default: the user]
+    #[arg(long, value_name = "NAME", env = "COUNTERSIGN_ACTOR", hide_env_values = true)]
+    actor: Option<String>,
 }
 
 /// An open key store.
 #[derive(Debug)]
 pub struct Store(Arc<dyn AnyKeyStore>);
+
+/// Why something is changed.
+#[derive(Debug, Args)]
+pub struct ReasonArgs {
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
 
 impl Store {
     /// The side that manages.
@@ -56,6 +71,11 @@ impl Store {
 
     /// The side that manages clients and tokens.
     pub fn tokens(&self) -> &dyn TokenAdmin {
+        &*self.0
+    }
+
+    /// All that can be done with it.
+    pub fn all(&self) -> &dyn AnyKeyStore {
         &*self.0
     }
 
@@ -88,13 +108,31 @@ impl StoreArgs {
 
     /// The keyring, without a database.
     pub fn keyring(&self) -> Result<Keyring, Failure> {
-        Keyring::load(&self.keyring_file).map_err(|error| self.unusable_keyring(&error))
+        self.load().map_err(|error| self.unusable_keyring(&error))
+    }
+
+    /// Who acts, and why.
+    pub fn by(&self, reason: &ReasonArgs) -> By {
+        let by = self.actor();
+        match &reason.reason {
+            Some(reason) => by.because(reason),
+            None => by,
+        }
+    }
+
+    fn actor(&self) -> By {
+        let user = || env::var("USER").or_else(|_| env::var("LOGNAME")).ok().filter(|name| !name.is_empty());
+        By::new(self.actor.clone().or_else(user).unwrap_or_else(|| "countersign".to_owned()))
+    }
+
+    fn load(&self) -> Result<Keyring, KeyringError> {
+        Keyring::from_env(KEYRING).transpose().unwrap_or_else(|| Keyring::load(&self.keyring_file))
     }
 
     /// Opens a database; creates its file, and a keyring for it, if there is none.
     pub async fn open_or_create(&self, output: &Output) -> Result<Store, Failure> {
         self.create_folder()?;
-        match Keyring::load(&self.keyring_file) {
+        match self.load() {
             Err(error) if error.is_missing() => self.open_with_new_keyring(output).await,
             Err(error) => Err(self.unusable_keyring(&error)),
             Ok(keyring) => self.open(keyring).await,
@@ -128,7 +166,7 @@ impl StoreArgs {
 
     async fn open(&self, keyring: Keyring) -> Result<Store, Failure> {
         let database = self.prepared().await?;
-        store(database.key_store(keyring).await)
+        store(database.key_store(keyring, self.actor()).await)
     }
 
     async fn open_with_new_keyring(&self, output: &Output) -> Result<Store, Failure> {
@@ -139,7 +177,7 @@ impl StoreArgs {
         // A keyring for a database that is not ready would be one that nobody asked for.
         let database = self.prepared().await?;
         let keyring = Keyring::create(path, random).map_err(|error| self.unusable_keyring(&error))?;
-        let opened = database.key_store(keyring).await;
+        let opened = database.key_store(keyring, self.actor()).await;
         match &opened {
             // Nothing is sealed with it, and left behind it would only hide that the right one is missing. After any
             // other failure it stays: another program may have begun to seal with it by now.

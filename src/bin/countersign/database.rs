@@ -5,8 +5,8 @@ use countersign::{
     clock::SystemClock,
     envelope::Keyring,
     store::{
-        AccessAdmin, KeyAdmin, KeyStore, Migration, PostgresDatabase, PostgresKeyStore, SqliteDatabase,
-        SqliteKeyStore, StoreError, TokenAdmin,
+        AccessAdmin, AuditLog, By, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase,
+        PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, TokenAdmin, Upkeep,
     },
 };
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -52,9 +52,12 @@ impl Location {
 }
 
 /// A key store, whatever keeps it.
-pub trait AnyKeyStore: AccessAdmin + KeyAdmin + KeyStore + TokenAdmin {}
+pub trait AnyKeyStore:
+    AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + Upkeep
+{
+}
 
-impl<S: AccessAdmin + KeyAdmin + KeyStore + TokenAdmin> AnyKeyStore for S {}
+impl<S: AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + Upkeep> AnyKeyStore for S {}
 
 /// An open database, before it is known whether a keyring belongs to it.
 #[derive(Debug)]
@@ -125,13 +128,14 @@ impl Database {
     }
 
     /// Opens the key store in it. Whoever can open the database is no stranger, and may use demonstration keys.
-    pub async fn key_store(&self, keyring: Keyring) -> Result<Arc<dyn AnyKeyStore>, StoreError> {
+    pub async fn key_store(&self, keyring: Keyring, by: By) -> Result<Arc<dyn AnyKeyStore>, StoreError> {
         Ok(match self {
             Self::Postgres(database) => {
-                Arc::new(PostgresKeyStore::new(database, keyring, SystemClock).await?)
+                Arc::new(PostgresKeyStore::new(database, keyring, SystemClock).await?.with_actor(by))
             }
             Self::Sqlite(database) => {
-                Arc::new(SqliteKeyStore::new(database, keyring, SystemClock).await?.with_demo_keys())
+                let store = SqliteKeyStore::new(database, keyring, SystemClock).await?;
+                Arc::new(store.with_demo_keys().with_actor(by))
             }
         })
     }

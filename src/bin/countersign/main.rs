@@ -3,9 +3,12 @@
 #![expect(unreachable_pub, reason = "a program exports nothing: here `pub` means for the other files")]
 
 mod accounts;
+mod audit;
 mod cli;
 mod clients;
+mod completions;
 mod config;
+mod confirm;
 mod database;
 mod failure;
 mod keys;
@@ -50,6 +53,8 @@ async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Accounts(command) => accounts::run(command, output).await?,
         Command::Clients(command) => clients::run(command, output).await?,
+        Command::Audit(command) => audit::run(command, output).await?,
+        Command::Completions(args) => completions::run(&args, output)?,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
         Command::Orgs(command) => orgs::run(command, output).await?,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, IsTerminal as _, Write},
 };
 
 /// The form of what is printed.
@@ -68,6 +68,13 @@ impl Output {
         }
     }
 
+    /// Says how far a long command has come, to a person who is waiting.
+    pub fn progress(&self, text: impl AsRef<str>) {
+        if !self.is_json() && io::stderr().is_terminal() {
+            tell(text.as_ref());
+        }
+    }
+
     /// Says what was done. Programs read it from the document.
     pub fn say_plainly(&self, text: impl AsRef<str>) {
         if !self.is_json() {
@@ -86,9 +93,13 @@ impl Output {
 
     /// Prints a list.
     pub fn list<R: Row>(&self, rows: &[R], when_empty: &str) -> Result<(), Failure> {
+        self.page(rows, None, when_empty)
+    }
+
+    /// Prints a part of a list, and where the next one begins.
+    pub fn page<R: Row>(&self, rows: &[R], next: Option<i64>, when_empty: &str) -> Result<(), Failure> {
         if self.is_json() {
-            // `next` is for stores that will give a long list in pages.
-            return self.document(&json!({ "items": rows, "next": null }));
+            return self.document(&json!({ "items": rows, "next": next }));
         }
         if rows.is_empty() {
             tell(when_empty);

@@ -15,6 +15,18 @@ pub fn parse(text: &str) -> Result<SystemTime, String> {
     Ok(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
+/// Reads a moment that was typed, or `never`.
+pub fn parse_or_never(text: &str) -> Result<Moment, String> {
+    if text == "never" {
+        return Ok(Moment(None));
+    }
+    parse(text).map(|moment| Moment(Some(moment))).map_err(|help| format!("{help}, or `never`"))
+}
+
+/// A moment, or never.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment(pub Option<SystemTime>);
+
 /// Reads a length of time that was typed: `24h`, `90m`, `7d` or seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let count = text.trim_end_matches(|last: char| last.is_ascii_lowercase());
@@ -54,7 +66,11 @@ fn digits(text: &str) -> Option<u64> {
 
 /// Writes a moment.
 pub fn format(moment: SystemTime) -> String {
-    let seconds = moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    format_seconds(moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// Writes a moment that is told in Unix seconds.
+pub fn format_seconds(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     let (year, month, day) = civil_from_days(seconds / DAY);
     let rest = seconds % DAY;

@@ -17,8 +17,6 @@ const VERSION: u8 = 1;
 const NONCE: usize = 12;
 /// Longest id of a keyring key, in bytes.
 const LONGEST_ID: usize = 64;
-/// Where the canary stands. No credential has an empty scheme, and no secret version the number 0.
-const CANARY: Place<'_> = Place { scheme: "", key_id: "canary", number: 0 };
 /// What the canary says.
 const CANARY_TEXT: &[u8] = b"this keyring belongs to this database";
 
@@ -136,7 +134,7 @@ impl Keyring {
     /// Seals the canary: a known text that a database keeps for every key that seals something in it.
     #[must_use]
     pub fn seal_canary(&self, nonce: [u8; NONCE]) -> Sealed {
-        self.active.seal(CANARY, CANARY_TEXT, nonce)
+        self.active.seal(Place::CANARY, CANARY_TEXT, nonce)
     }
 
     /// Checks that the keyring holds the key that sealed a canary, so that a database is refused when it is opened
@@ -146,7 +144,7 @@ impl Keyring {
     ///
     /// [`CanaryError`] if the key is missing or another one.
     pub fn check_canary(&self, sealed: &Sealed) -> Result<(), CanaryError> {
-        self.open(CANARY, sealed).map(drop).map_err(CanaryError)
+        self.open(Place::CANARY, sealed).map(drop).map_err(CanaryError)
     }
 
     fn keys(&self) -> impl Iterator<Item = &KeyringKey> {

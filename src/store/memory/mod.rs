@@ -1,6 +1,7 @@
 //! Credentials in memory: for tests, examples and programs with a handful of fixed keys.
 
 mod access;
+mod lifecycle;
 mod tokens;
 
 use super::{
@@ -63,9 +64,18 @@ struct Tables {
 
 struct Entry {
     credential: Credential,
-    fingerprint: String,
+    /// What is known about its secrets, by their numbers.
+    notes: BTreeMap<i64, Note>,
     created_at: SystemTime,
     demo: bool,
+}
+
+/// What a list tells about a secret.
+#[derive(Clone)]
+struct Note {
+    fingerprint: String,
+    created_at: SystemTime,
+    last_used_at: Option<SystemTime>,
 }
 
 impl MemoryKeyStore {
@@ -88,8 +98,10 @@ impl MemoryKeyStore {
     /// A new secret needs a new number. A request whose upload began before is judged once more at its end, and what is
     /// looked for then is the number of the secret that it was signed with.
     pub fn insert(&self, scheme: &str, key_id: &str, credential: Credential) {
-        let entry =
-            Entry { credential, fingerprint: String::new(), created_at: self.clock.now(), demo: false };
+        let created_at = self.clock.now();
+        let note = Note { fingerprint: String::new(), created_at, last_used_at: None };
+        let notes = credential.secrets.iter().map(|version| (version.number, note.clone())).collect();
+        let entry = Entry { credential, notes, created_at, demo: false };
         self.write(|tables| {
             tables.credentials.entry(scheme.to_owned()).or_default().insert(key_id.to_owned(), entry);
         });
@@ -321,18 +333,23 @@ impl Entry {
         credential.not_before = new.not_before;
         credential.expires_at = new.expires_at;
         let fingerprint = import::fingerprint(&new.scheme, &new.key_id, &new.secret);
-        Self { credential, fingerprint, created_at, demo: new.demo }
+        let note = Note { fingerprint, created_at, last_used_at: None };
+        Self { credential, notes: BTreeMap::from([(1, note)]), created_at, demo: new.demo }
     }
 
     /// The entry for a list; `None` under a key id that no request can present.
     fn summary(&self, scheme: &str, key_id: &str) -> Option<CredentialSummary> {
-        let Self { credential, fingerprint, created_at, demo } = self;
-        let secret = |version: &SecretVersion| SecretSummary {
-            number: version.number,
-            fingerprint: fingerprint.clone(),
-            keyring_id: String::new(),
-            created_at: *created_at,
-            retires_at: version.retires_at,
+        let Self { credential, notes, created_at, demo } = self;
+        let secret = |version: &SecretVersion| {
+            let note = notes.get(&version.number);
+            SecretSummary {
+                number: version.number,
+                fingerprint: note.map(|note| note.fingerprint.clone()).unwrap_or_default(),
+                keyring_id: String::new(),
+                created_at: note.map_or(*created_at, |note| note.created_at),
+                retires_at: version.retires_at,
+                last_used_at: note.and_then(|note| note.last_used_at),
+            }
         };
         Some(CredentialSummary {
             scheme: scheme.to_owned(),
@@ -345,6 +362,7 @@ impl Entry {
             not_before: credential.not_before,
             expires_at: credential.expires_at,
             created_at: *created_at,
+            last_used_at: notes.values().filter_map(|note| note.last_used_at).max(),
             demo: *demo,
             secrets: credential.secrets.iter().map(secret).collect(),
         })

@@ -293,6 +293,7 @@ impl Client {
             keyring_id: String::new(),
             created_at: *created_at,
             retires_at: secret.retires_at,
+            last_used_at: None,
         };
         ClientSummary {
             client_id: own.client_id.clone(),

@@ -36,14 +36,16 @@ macro_rules! sql_access {
                     if let Some(organization) = organization {
                         self.require(organization).await?;
                     }
+                    let mut change = self.begin(self.by.as_ref()).await?;
                     let inserted = sqlx::query(statements::INSERT_ACCOUNT)
                         .bind(account.as_str())
                         .bind(organization.map(Organization::as_str))
                         .bind(permissions.to_string())
                         .bind(self.now()?)
-                        .execute(&self.pool)
+                        .execute(&mut *change)
                         .await;
-                    inserted.map(drop).map_err(|error| refused("account", error))
+                    inserted.map_err(|error| refused("account", error))?;
+                    self.commit(change).await
                 }
 
                 async fn switch(

@@ -4,12 +4,17 @@
 //! sqlx types a statement by its engine, and bounds that leave the engine open would hide the statements.
 
 pub(super) mod access;
+pub(super) mod lifecycle;
 pub(super) mod rows;
 pub(super) mod schema;
 pub(super) mod statements;
 pub(super) mod tokens;
+pub(super) mod upkeep;
+
+pub(super) use self::{lifecycle::sql_lifecycle, upkeep::sql_upkeep};
 
 use super::{AdminError, AdminErrorKind, StoreError};
+use crate::{credential::KeyId, secret::Secret};
 use sqlx::error::{DatabaseError, ErrorKind};
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 use tokio::time::timeout;
@@ -40,6 +45,8 @@ pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
         Some(ErrorKind::UniqueViolation) => AdminError::new(AdminErrorKind::Exists, what),
         Some(ErrorKind::ForeignKeyViolation) => AdminError::new(AdminErrorKind::NotFound, what),
         Some(ErrorKind::CheckViolation) => AdminError::invalid(what, error),
+        // What a trigger of the schema refuses: its own words in Postgres, a constraint's in SQLite.
+        _ if matches!(code(&error).as_deref(), Some("23001" | "1811")) => AdminError::invalid(what, error),
         // Class 22 of SQL, "data exception": text that the database cannot hold.
         _ if code(&error).is_some_and(|code| code.len() == 5 && code.starts_with("22")) => {
             AdminError::invalid(what, error)
@@ -48,13 +55,22 @@ pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
     }
 }
 
+/// A secret, and the place among those of a key that it is stored in.
+#[derive(Clone, Copy)]
+pub(super) struct NewSecret<'a> {
+    pub(super) scheme: &'a str,
+    pub(super) key_id: &'a KeyId,
+    pub(super) number: i64,
+    pub(super) secret: &'a Secret,
+}
+
 /// The engine's own code of an error.
 pub(super) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error().and_then(DatabaseError::code)
 }
 
 /// Implements [`KeyStore`](super::KeyStore) and [`KeyAdmin`](super::KeyAdmin) for a store that is `Clone` and has the
-/// fields `pool`, `keyring`, `clock` and `demo_keys`. `sql_access` and `sql_tokens` complete it.
+/// fields `pool`, `keyring`, `clock`, `demo_keys` and `by`. `sql_access`, `sql_lifecycle` and `sql_tokens` complete it.
 macro_rules! sql_key_store {
     ($store:ident over $database:ty) => {
         const _: () = {
@@ -64,7 +80,7 @@ macro_rules! sql_key_store {
                 store::{
                     Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore,
                     Lookup, NewCredential, OrganizationSummary, Record, StoreError, fingerprint,
-                    sql::{in_time, refused, rows, statements},
+                    sql::{NewSecret, in_time, refused, rows, statements},
                 },
             };
 
@@ -86,7 +102,7 @@ macro_rules! sql_key_store {
                         .fetch_all(&mut *transaction)
                         .await
                         .map_err(StoreError::new)?;
-                    rows::check_canaries(canaries, &self.keyring).map_err(StoreError::new)?;
+                    rows::check_canaries(canaries, &*self.keyring).map_err(StoreError::new)?;
                     transaction.commit().await.map_err(StoreError::new)
                 }
 
@@ -104,7 +120,7 @@ macro_rules! sql_key_store {
                         .fetch_all(&self.pool)
                         .await
                         .map_err(StoreError::new)?;
-                    let credential = rows::credential(&scheme, &key_id, found, &self.keyring);
+                    let credential = rows::credential(&scheme, &key_id, found, &*self.keyring);
                     Ok(credential.map_err(StoreError::new)?.map(Record::Credential))
                 }
 
@@ -164,31 +180,37 @@ macro_rules! sql_key_store {
                     }
                 }
 
-                async fn insert_secret(
+                pub(in crate::store) async fn insert_secret(
                     &self,
                     transaction: &mut sqlx::Transaction<'_, $database>,
-                    new: &NewCredential,
+                    new: NewSecret<'_>,
                 ) -> Result<(), AdminError> {
-                    let place = Place { scheme: &new.scheme, key_id: new.key_id.as_str(), number: 1 };
-                    let sealed = self.keyring.seal(place, &new.secret, self.nonce());
+                    let NewSecret { scheme, key_id, number, secret } = new;
+                    let place = Place { scheme, key_id: key_id.as_str(), number };
+                    let sealed = self.keyring.seal(place, secret, self.nonce());
                     let inserted = sqlx::query(statements::INSERT_SECRET_VERSION)
                         .bind(place.scheme)
                         .bind(place.key_id)
                         .bind(place.number)
                         .bind(sealed.keyring_id)
                         .bind(sealed.record)
-                        .bind(fingerprint(&new.scheme, &new.key_id, &new.secret))
+                        .bind(fingerprint(scheme, key_id, secret))
                         .bind(self.now()?)
                         .execute(&mut **transaction)
                         .await;
                     inserted.map(drop).map_err(|error| refused("secret", error))
                 }
 
-                fn now(&self) -> Result<i64, AdminError> {
+                pub(in crate::store) fn now(&self) -> Result<i64, AdminError> {
                     rows::seconds(self.clock.now()).map_err(AdminError::unavailable)
                 }
 
-                fn nonce(&self) -> [u8; 12] {
+                /// The time as a database keeps it.
+                pub(in crate::store) fn whole_seconds(&self) -> Result<std::time::SystemTime, AdminError> {
+                    rows::time(self.now()?).map_err(AdminError::unavailable)
+                }
+
+                pub(in crate::store) fn nonce(&self) -> [u8; 12] {
                     let mut nonce = [0; 12];
                     self.clock.fill(&mut nonce);
                     nonce
@@ -237,13 +259,15 @@ macro_rules! sql_key_store {
                     organization: &Organization,
                     name: Option<&str>,
                 ) -> Result<(), AdminError> {
+                    let mut change = self.begin(self.by.as_ref()).await?;
                     let inserted = sqlx::query(statements::INSERT_ORGANIZATION)
                         .bind(organization.as_str())
                         .bind(name)
                         .bind(self.now()?)
-                        .execute(&self.pool)
+                        .execute(&mut *change)
                         .await;
-                    inserted.map(drop).map_err(|error| refused("organization", error))
+                    inserted.map_err(|error| refused("organization", error))?;
+                    self.commit(change).await
                 }
 
                 async fn organizations(&self) -> Result<Vec<OrganizationSummary>, AdminError> {
@@ -259,14 +283,16 @@ macro_rules! sql_key_store {
                     organization: &Organization,
                 ) -> Result<(), AdminError> {
                     self.require(organization).await?;
+                    let mut change = self.begin(self.by.as_ref()).await?;
                     let inserted = sqlx::query(statements::INSERT_INSTALLATION)
                         .bind(scheme)
                         .bind(app.as_str())
                         .bind(organization.as_str())
                         .bind(self.now()?)
-                        .execute(&self.pool)
+                        .execute(&mut *change)
                         .await;
-                    inserted.map(drop).map_err(|error| refused("app", error))
+                    inserted.map_err(|error| refused("app", error))?;
+                    self.commit(change).await
                 }
 
                 async fn uninstall(
@@ -275,16 +301,17 @@ macro_rules! sql_key_store {
                     app: &KeyId,
                     organization: &Organization,
                 ) -> Result<(), AdminError> {
+                    let mut change = self.begin(self.by.as_ref()).await?;
                     let deleted = sqlx::query(statements::DELETE_INSTALLATION)
                         .bind(scheme)
                         .bind(app.as_str())
                         .bind(organization.as_str())
-                        .execute(&self.pool)
+                        .execute(&mut *change)
                         .await
                         .map_err(AdminError::unavailable)?;
                     match deleted.rows_affected() {
                         0 => Err(AdminError::new(AdminErrorKind::NotFound, "installation")),
-                        _ => Ok(()),
+                        _ => self.commit(change).await,
                     }
                 }
 
@@ -306,10 +333,12 @@ macro_rules! sql_key_store {
                     if let Some(organization) = &credential.organization {
                         self.require(organization).await?;
                     }
-                    let mut transaction = self.pool.begin().await.map_err(AdminError::unavailable)?;
-                    self.insert_credential(&mut transaction, credential).await?;
-                    self.insert_secret(&mut transaction, credential).await?;
-                    transaction.commit().await.map_err(AdminError::unavailable)
+                    let mut change = self.begin(self.by.as_ref()).await?;
+                    self.insert_credential(&mut change, credential).await?;
+                    let NewCredential { scheme, key_id, secret, .. } = credential;
+                    let first = NewSecret { scheme, key_id, number: 1, secret };
+                    self.insert_secret(&mut change, first).await?;
+                    self.commit(change).await
                 }
 
                 async fn credentials(&self) -> Result<Vec<CredentialSummary>, AdminError> {

@@ -5,7 +5,7 @@ use crate::{
         Credential, CredentialState, Installation, KeyId, Organization, Permissions, PermissionsError,
         Principal, SecretVersion, TextError,
     },
-    envelope::{CanaryError, Keyring, OpenError, Place, Sealed},
+    envelope::{CanaryError, OpenError, Place, Sealed, Sealer},
     signature::{Algorithm, MacKey},
     store::{Account, AdminError, CredentialSummary, OrganizationSummary, SecretSummary, access},
 };
@@ -42,11 +42,11 @@ pub(in crate::store) fn credential(
     scheme: &str,
     key_id: &KeyId,
     rows: Vec<CredentialRow>,
-    keyring: &Keyring,
+    keyring: &dyn Sealer,
 ) -> Result<Option<Credential>, RowError> {
     let mut rows = rows.into_iter().peekable();
     let Some(first) = rows.peek_mut() else { return Ok(None) };
-    let algorithm = Algorithm::parse(&first.algorithm).ok_or(RowError::Unknown("algorithm"))?;
+    let algorithm = algorithm(&first.algorithm)?;
     let mut credential = Credential::new(Principal::new(&first.account)?, []);
     credential.organization = first.organization.as_deref().map(Organization::new).transpose()?;
     credential.public_key = first.public_key.take().map(Into::into);
@@ -143,11 +143,13 @@ pub(in crate::store) struct SummaryRow {
     permissions: Option<String>,
     created_at: i64,
     demo: bool,
+    last_used_at: Option<i64>,
     number: Option<i64>,
     fingerprint: Option<String>,
     keyring_id: Option<String>,
     secret_created_at: Option<i64>,
     retires_at: Option<i64>,
+    secret_last_used_at: Option<i64>,
 }
 
 /// Puts credentials together from their rows, one for each secret.
@@ -174,6 +176,7 @@ impl SummaryRow {
             keyring_id: self.keyring_id.take().unwrap_or_default(),
             created_at: time(created_at)?,
             retires_at: self.retires_at.map(time).transpose()?,
+            last_used_at: self.secret_last_used_at.map(time).transpose()?,
         }))
     }
 
@@ -188,6 +191,7 @@ impl SummaryRow {
             not_before: self.not_before.map(time).transpose()?,
             expires_at: self.expires_at.map(time).transpose()?,
             created_at: time(self.created_at)?,
+            last_used_at: self.last_used_at.map(time).transpose()?,
             demo: self.demo,
             secrets: Vec::new(),
             scheme: self.scheme,
@@ -195,10 +199,17 @@ impl SummaryRow {
     }
 }
 
-/// Checks every canary of the database; see [`Keyring::check_canary`].
+/// Reads the numbers of secrets and their ends.
+pub(in crate::store) fn ends(
+    rows: Vec<(i64, Option<i64>)>,
+) -> Result<Vec<(i64, Option<SystemTime>)>, RowError> {
+    rows.into_iter().map(|(number, end)| Ok((number, end.map(time).transpose()?))).collect()
+}
+
+/// Checks every canary of the database; see [`Sealer::check_canary`].
 pub(in crate::store) fn check_canaries(
     rows: Vec<(String, Vec<u8>)>,
-    keyring: &Keyring,
+    keyring: &dyn Sealer,
 ) -> Result<(), CanaryError> {
     rows.into_iter().try_for_each(|(id, record)| keyring.check_canary(&Sealed::new(id, record)))
 }
@@ -227,9 +238,13 @@ pub(in crate::store) fn granted(before: &str, words: &Permissions) -> Result<Per
 }
 
 /// A limit in time of a row.
-pub(super) fn time(seconds: i64) -> Result<SystemTime, RowError> {
+pub(in crate::store) fn time(seconds: i64) -> Result<SystemTime, RowError> {
     let since = u64::try_from(seconds).map(Duration::from_secs).ok();
     since.and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or(RowError::Unknown("time"))
+}
+
+pub(in crate::store) fn algorithm(word: &str) -> Result<Algorithm, RowError> {
+    Algorithm::parse(word).ok_or(RowError::Unknown("algorithm"))
 }
 
 pub(super) fn state(word: &str) -> Result<CredentialState, RowError> {

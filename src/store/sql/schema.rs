@@ -1,14 +1,26 @@
 //! The schema of a database: its numbered steps, which of them are applied, and how they are.
 //!
 //! There are two lists of steps: the ones that this crate brings, and after them an operator's own, which lie in a
-//! folder and are counted in a table of their own. Both begin with 1.
+//! folder. Each is counted in a table of its own, and neither in the one that sqlx uses unless told otherwise, which
+//! belongs to the application in the same database. Both begin with 1.
 
 use crate::store::StoreError;
 use sqlx::migrate::{self, Migrator};
 use std::{error::Error, fmt, path::Path};
 
+/// Where the steps of this crate are counted.
+const OUR_STEPS: &str = "_countersign_migrations";
 /// Where an operator's own steps are counted.
 const OWN_STEPS: &str = "_operator_migrations";
+/// Where the steps of this crate were counted once. It may hold an application's as well.
+pub(in crate::store) const SHARED_STEPS: &str = "_sqlx_migrations";
+/// Takes over that a step is applied, of this version (`$1`) and checksum (`$2`).
+pub(in crate::store) const TAKE_OVER: &str = "
+    INSERT INTO _countersign_migrations (version, description, installed_on, success, checksum, execution_time)
+    SELECT version, description, installed_on, success, checksum, execution_time
+    FROM _sqlx_migrations WHERE version = $1 AND checksum = $2";
+/// Forgets in the old place what was taken over.
+pub(in crate::store) const LEAVE: &str = "DELETE FROM _sqlx_migrations WHERE version = $1 AND checksum = $2";
 
 /// A numbered step of the database's schema.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +32,17 @@ pub struct Migration {
     pub name: String,
     /// Whether this database has it.
     pub applied: bool,
+}
+
+/// The steps of this crate, counted where they are counted now.
+pub(in crate::store) fn ours(mut steps: Migrator) -> Migrator {
+    steps.dangerous_set_table_name(OUR_STEPS);
+    steps
+}
+
+/// Whether these are the steps of this crate.
+pub(in crate::store) fn is_ours(steps: &Migrator) -> bool {
+    steps.table_name == OUR_STEPS
 }
 
 /// Lists steps, and which of them are among the applied.
@@ -61,7 +84,7 @@ impl Error for NotMigrated {}
 /// the steps that belong to its engine, and `begin_alone`, which begins a transaction and waits for other programs
 /// that migrate. `$is_there` counts the tables named `$1`.
 macro_rules! sql_migrations {
-    ($database:ident, is_there: $is_there:literal) => {
+    ($database:ident over $engine:ty, is_there: $is_there:literal) => {
         const _: () = {
             use $crate::store::{
                 StoreError,
@@ -111,14 +134,9 @@ macro_rules! sql_migrations {
 
                 async fn list(&self, steps: &Migrator) -> Result<Vec<Migration>, StoreError> {
                     let mut connection = self.0.acquire().await.map_err(StoreError::new)?;
-                    let tables = sqlx::query_scalar::<_, i64>($is_there)
-                        .bind(&*steps.table_name)
-                        .fetch_one(&mut *connection)
-                        .await
-                        .map_err(StoreError::new)?;
-                    let applied = match tables {
-                        0 => Vec::new(),
-                        _ => connection
+                    let applied = match Self::is_there(&mut connection, &steps.table_name).await? {
+                        false => Vec::new(),
+                        true => connection
                             .list_applied_migrations(&steps.table_name)
                             .await
                             .map_err(StoreError::new)?,
@@ -129,8 +147,44 @@ macro_rules! sql_migrations {
 
                 async fn apply(&self, steps: &Migrator) -> Result<(), StoreError> {
                     let mut alone = self.begin_alone().await.map_err(StoreError::new)?;
+                    if schema::is_ours(steps) {
+                        Self::take_over(&mut alone, steps).await?;
+                    }
                     steps.run(&mut *alone).await.map_err(StoreError::new)?;
                     alone.commit().await.map_err(StoreError::new)
+                }
+
+                /// Takes over what an earlier version counted in a table that others use too. Whose a step is, its
+                /// checksum tells.
+                async fn take_over(
+                    connection: &mut <$engine as sqlx::Database>::Connection,
+                    steps: &Migrator,
+                ) -> Result<(), StoreError> {
+                    if Self::is_there(connection, &steps.table_name).await?
+                        || !Self::is_there(connection, schema::SHARED_STEPS).await?
+                    {
+                        return Ok(());
+                    }
+                    connection.ensure_migrations_table(&steps.table_name).await.map_err(StoreError::new)?;
+                    for step in steps.iter() {
+                        for statement in [schema::TAKE_OVER, schema::LEAVE] {
+                            sqlx::query(statement)
+                                .bind(step.version)
+                                .bind(&*step.checksum)
+                                .execute(&mut *connection)
+                                .await
+                                .map_err(StoreError::new)?;
+                        }
+                    }
+                    Ok(())
+                }
+
+                async fn is_there(
+                    connection: &mut <$engine as sqlx::Database>::Connection,
+                    table: &str,
+                ) -> Result<bool, StoreError> {
+                    let tables = sqlx::query_scalar::<_, i64>($is_there).bind(table).fetch_one(connection);
+                    tables.await.map(|count| count > 0).map_err(StoreError::new)
                 }
             }
 

@@ -94,8 +94,9 @@ macro_rules! list_credentials {
         concat!(
             "
     SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.state, c.not_before, c.expires_at,
-           c.permissions, c.created_at, c.demo,
-           s.number, s.fingerprint, s.keyring_id, s.created_at AS secret_created_at, s.retires_at
+           c.permissions, c.created_at, c.demo, c.last_used_at,
+           s.number, s.fingerprint, s.keyring_id, s.created_at AS secret_created_at, s.retires_at,
+           s.last_used_at AS secret_last_used_at
     FROM credentials c
     LEFT JOIN secret_versions s ON s.scheme = c.scheme AND s.key_id = c.key_id
     ",
@@ -115,6 +116,84 @@ pub(in crate::store) const INSERT_CANARY: &str = "
 
 pub(in crate::store) const LIST_CANARIES: &str = "SELECT id, canary FROM keyring ORDER BY id";
 
+/// Names who acts (`$1`) and why (`$2`) to the audit log, until [`END_ACTING`] or the end of the transaction.
+pub(in crate::store) const BEGIN_ACTING: &str = "INSERT INTO acting (actor, reason) VALUES ($1, $2)";
+pub(in crate::store) const END_ACTING: &str = "DELETE FROM acting";
+
+pub(in crate::store) const STATE_OF_CREDENTIAL: &str = "
+    SELECT state FROM credentials WHERE scheme = $1 AND key_id = $2";
+
+/// Holds a credential that is not revoked, to the end of the transaction.
+pub(in crate::store) const HOLD_CREDENTIAL: &str = "
+    UPDATE credentials SET revision = revision + 1
+    WHERE scheme = $1 AND key_id = $2 AND state <> 'revoked'
+    RETURNING algorithm";
+
+pub(in crate::store) const SECRET_ENDS: &str = "
+    SELECT number, retires_at FROM secret_versions WHERE scheme = $1 AND key_id = $2";
+
+pub(in crate::store) const RETIRE_SECRETS: &str = "
+    UPDATE secret_versions SET retires_at = $3
+    WHERE scheme = $1 AND key_id = $2 AND (retires_at IS NULL OR retires_at > $3)";
+
+/// Changes nothing if the credential is revoked: of two at once, whoever comes second sees what the first one did.
+pub(in crate::store) const SET_STATE: &str = "
+    UPDATE credentials SET state = $3
+    WHERE scheme = $1 AND key_id = $2 AND state <> 'revoked' AND state <> $3";
+
+pub(in crate::store) const SET_NOT_BEFORE: &str = "
+    UPDATE credentials SET not_before = $3 WHERE scheme = $1 AND key_id = $2 AND state <> 'revoked'";
+
+pub(in crate::store) const SET_EXPIRES_AT: &str = "
+    UPDATE credentials SET expires_at = $3 WHERE scheme = $1 AND key_id = $2 AND state <> 'revoked'";
+
+pub(in crate::store) const NOTE_USE: &str = "
+    UPDATE secret_versions SET last_used_at = $4
+    WHERE scheme = $1 AND key_id = $2 AND number = $3 AND (last_used_at IS NULL OR last_used_at < $4)";
+
+/// Of the audit log, newest first, what fits: scheme, key id, actor, not before, an id to go on below; at most `$6`.
+pub(in crate::store) const LIST_AUDIT: &str = "
+    SELECT id, at, actor, reason, subject, verb, scheme, key_id, name, was, became
+    FROM audit_log
+    WHERE ($1 IS NULL OR scheme = $1) AND ($2 IS NULL OR key_id = $2) AND ($3 IS NULL OR actor = $3)
+      AND at >= $4 AND id < $5
+    ORDER BY id DESC
+    LIMIT $6";
+
+/// Every key of the keyring that the database knows, with the number of secrets that it seals.
+pub(in crate::store) const KEYRING_USE: &str = "
+    SELECT k.id, (SELECT count(*) FROM secret_versions s WHERE s.keyring_id = k.id)
+               + (SELECT count(*) FROM token_keys t WHERE t.keyring_id = k.id)
+    FROM keyring k
+    ORDER BY k.id";
+
+/// Secrets behind a place (`$1`, `$2`, `$3`) that another keyring key than `$4` seals, `$5` of them.
+pub(in crate::store) const SEALED_OTHERWISE: &str = "
+    SELECT scheme, key_id, number, keyring_id, sealed
+    FROM secret_versions
+    WHERE (scheme, key_id, number) > ($1, $2, $3) AND keyring_id <> $4
+    ORDER BY scheme, key_id, number
+    LIMIT $5";
+
+/// The same of signing keys, whose places come before those of all secrets.
+pub(in crate::store) const SIGNING_KEYS_SEALED_OTHERWISE: &str = "
+    SELECT '', kid, CAST(1 AS BIGINT), keyring_id, sealed
+    FROM token_keys
+    WHERE $1 = '' AND kid > $2 AND $3 < 2 AND keyring_id <> $4
+    ORDER BY kid
+    LIMIT $5";
+
+/// Puts another record in the place of the one that was read, unless somebody else has.
+pub(in crate::store) const RESEAL: &str = "
+    UPDATE secret_versions SET keyring_id = $4, sealed = $5
+    WHERE scheme = $1 AND key_id = $2 AND number = $3 AND keyring_id = $6";
+
+pub(in crate::store) const RESEAL_SIGNING_KEY: &str = "
+    UPDATE token_keys SET keyring_id = $4, sealed = $5
+    WHERE $1 = '' AND kid = $2 AND $3 = 1 AND keyring_id = $6";
+
+/// Refused by the database while the key seals a secret.
+pub(in crate::store) const FORGET_KEYRING_KEY: &str = "DELETE FROM keyring WHERE id = $1";
 /// Changes nothing that counts, and holds the account until the end of the transaction.
 pub(in crate::store) const HOLD_ACCOUNT: &str = "UPDATE accounts SET state = state WHERE id = $1";
 

@@ -27,6 +27,8 @@ macro_rules! on_both_engines {
     };
 }
 
+pub(super) use on_both_engines;
+
 on_both_engines! {
     a_key_is_created_rotated_and_revoked
     a_migration_that_does_not_fit_changes_nothing

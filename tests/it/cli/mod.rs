@@ -4,6 +4,8 @@
 mod access;
 // Organizations, accounts and keys in a database.
 mod keys;
+// What becomes of a key later.
+mod lifecycle;
 // Keys that change through SQL migrations alone.
 mod migrations;
 // Everything once on a Postgres server.
@@ -45,6 +47,7 @@ impl Folder {
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         fs::write(self.path(name), content).unwrap();
     }
 
@@ -61,6 +64,8 @@ impl Folder {
             .current_dir(self.folder.path())
             .env_remove("DATABASE_URL")
             .envs(self.database_url.as_ref().map(|url| ("DATABASE_URL", url)))
+            .env_remove("COUNTERSIGN_ACTOR")
+            .env_remove("COUNTERSIGN_KEYRING")
             .env_remove("COUNTERSIGN_KEYRING_FILE")
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null());

@@ -3,6 +3,8 @@
 mod access;
 mod admin;
 mod keys;
+// What becomes of a key later.
+mod lifecycle;
 // The two schemas are one.
 #[cfg(all(feature = "postgres", feature = "sqlite"))]
 mod parity;
@@ -10,6 +12,8 @@ mod parity;
 mod pooler;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod races;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -17,6 +21,8 @@ mod sql_tokens;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tokens;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod upkeep;
 
 use countersign::{
     clock::ManualClock,
@@ -26,8 +32,8 @@ use countersign::{
     secret::Secret,
     signature::{Algorithm, Computation, MacKey, SignatureBase},
     store::{
-        AccessAdmin, AdminError, AdminErrorKind, Found, KeyAdmin, KeyStore, Lookup, MemoryKeyStore,
-        NewCredential, Record, StoreError, TokenAdmin,
+        AccessAdmin, AdminError, AdminErrorKind, Found, KeyAdmin, KeyLifecycle, KeyStore, Lookup,
+        MemoryKeyStore, NewCredential, Record, StoreError, TokenAdmin, UseLog,
     },
 };
 use std::{
@@ -41,7 +47,7 @@ const SECRET: &str = "3f9a64b0d1c84e3db2f7a5908c6e1d42";
 
 /// A store under test; what it needs lives and ends with it.
 trait Bench: Sized {
-    type Store: AccessAdmin + KeyAdmin + KeyStore + TokenAdmin;
+    type Store: AccessAdmin + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + UseLog;
 
     async fn open() -> Self;
     fn store(&self) -> &Self::Store;
@@ -97,6 +103,14 @@ macro_rules! store_contract {
                 keys::an_installation_is_found_while_it_lasts
                 keys::hostile_text_is_found_nowhere
                 keys::limits_in_time_are_handed_on
+                lifecycle::a_key_has_limits_in_time
+                lifecycle::a_key_is_switched_off_and_on
+                lifecycle::a_leaked_secret_stops_at_once
+                lifecycle::a_new_secret_works_beside_the_old_one_for_a_while
+                lifecycle::a_rotation_obeys_the_rules_for_secrets
+                lifecycle::no_more_than_three_secrets_live_at_a_time
+                lifecycle::revoked_is_for_ever
+                lifecycle::the_last_use_of_each_secret_is_known
                 tokens::a_client_is_found_as_it_was_stored
                 tokens::a_client_keeps_its_older_secrets_for_a_while
                 tokens::a_client_that_breaks_a_rule_is_refused
@@ -129,6 +143,13 @@ macro_rules! sql_contract {
                 sql::names_are_never_given_out_again
                 sql::rows_that_make_no_sense_are_refused
                 sql::what_an_operator_switches_off_is_off
+                upkeep::a_hand_may_say_whose_it_is
+                upkeep::many_keys_come_at_once_or_none_does
+                upkeep::secrets_are_sealed_again
+                upkeep::the_audit_log_is_only_added_to
+                upkeep::tokens_are_noted_without_what_tells_them
+                upkeep::the_rules_for_secrets_hold_for_plain_sql
+                upkeep::who_changes_what_is_noted
                 sql_tokens::a_row_that_makes_no_sense_is_refused
                 sql_tokens::a_signing_key_is_sealed_in_its_place
                 sql_tokens::every_change_of_a_token_raises_its_revision

@@ -49,6 +49,10 @@ impl SqlBench for PostgresTables {
         Ok(done.rows_affected())
     }
 
+    async fn execute_all(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.plain).await.unwrap();
+    }
+
     async fn record(&self, key_id: &str) -> Vec<u8> {
         sqlx::query_scalar("SELECT sealed FROM secret_versions WHERE key_id = $1 AND number = 1")
             .bind(key_id)

@@ -3,12 +3,12 @@
 use super::*;
 use countersign::{
     envelope::{Keyring, Place, Sealed},
-    store::StoreError,
+    store::{AuditLog, StoreError, Upkeep},
 };
 use std::{error::Error, sync::Arc};
 
 /// A store in a database, with the door that an operator has beside it: plain SQL.
-pub(super) trait SqlBench: Bench {
+pub(super) trait SqlBench: Bench<Store: AuditLog + Upkeep> {
     fn clock(&self) -> &ManualClock;
 
     /// Opens a store over the same database with another keyring.
@@ -16,6 +16,9 @@ pub(super) trait SqlBench: Bench {
 
     /// Executes a statement and says how many rows it touched.
     async fn execute(&self, sql: &str) -> Result<u64, sqlx::Error>;
+
+    /// Executes several statements.
+    async fn execute_all(&self, sql: &str);
 
     /// The record of secret 1 of a key.
     async fn record(&self, key_id: &str) -> Vec<u8>;
@@ -107,6 +110,7 @@ pub(super) async fn names_are_never_given_out_again(bench: &impl SqlBench) {
         "DELETE FROM credentials",
         "DELETE FROM accounts",
         "DELETE FROM organizations",
+        "DELETE FROM secret_versions",
         "UPDATE credentials SET key_id = 'pk_2'",
         "UPDATE credentials SET scheme = 'corezoid'",
         "UPDATE credentials SET algorithm = 'sandwich-sha1'",
@@ -140,7 +144,6 @@ pub(super) async fn every_change_raises_the_revision(bench: &impl SqlBench) {
         "UPDATE organizations SET state = 'disabled' WHERE id = 'acme'",
         "UPDATE organizations SET state = 'disabled' WHERE id = 'globex'",
         "UPDATE secret_versions SET retires_at = 1700000001",
-        "DELETE FROM secret_versions",
     ] {
         bench.execute(change).await.unwrap();
         let now = revision().await;

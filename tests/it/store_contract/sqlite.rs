@@ -9,7 +9,8 @@ use countersign::{
     store::{SqliteDatabase, SqliteKeyStore},
 };
 use sqlx::{
-    AssertSqlSafe, SqlitePool,
+    AssertSqlSafe, SqlSafeStr, SqlitePool,
+    migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 use std::{error::Error, fs, path::PathBuf, sync::Arc, time::Instant};
@@ -59,6 +60,10 @@ impl SqlBench for SqliteFile {
     async fn execute(&self, sql: &str) -> Result<u64, sqlx::Error> {
         let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&self.plain).await?;
         Ok(done.rows_affected())
+    }
+
+    async fn execute_all(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.plain).await.unwrap();
     }
 
     async fn record(&self, key_id: &str) -> Vec<u8> {
@@ -113,6 +118,50 @@ async fn no_file_holds_a_secret_in_the_clear() {
         seen.push(holds(b"pk_1"));
     }
     assert!(seen.contains(&true), "the key id is found, so the search would find a secret");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let bench = SqliteFile::open().await;
+    store_key(bench.store(), "ateliere", "pk_1").await;
+    for entry in fs::read_dir(bench.folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+    }
+}
+
+/// Before it had a name of its own, the table was the one that an application counts in as well.
+#[tokio::test]
+async fn steps_that_were_counted_elsewhere_are_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("keys.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let plain = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let mut steps = sqlx::migrate!("migrations/sqlite");
+    let theirs = Migrator::with_migrations(vec![Migration::new(
+        4711,
+        "their own".into(),
+        MigrationType::Simple,
+        SqlSafeStr::into_sql_str("CREATE TABLE theirs (id INTEGER)"),
+        false,
+    )]);
+    steps.migrations.to_mut().truncate(1);
+    steps.run(&plain).await.unwrap();
+    steps.migrations = theirs.migrations.clone();
+    steps.set_ignore_missing(true).run(&plain).await.unwrap();
+
+    SqliteKeyStore::open(path.to_str().unwrap(), keyring(), clock()).await.unwrap();
+    let versions = async |table: &str| -> Vec<i64> {
+        let ask = format!("SELECT version FROM {table} ORDER BY version");
+        sqlx::query_scalar(AssertSqlSafe(ask)).fetch_all(&plain).await.unwrap()
+    };
+    assert_eq!(versions("_sqlx_migrations").await, [4711], "what is theirs stays theirs");
+    assert_eq!(versions("_countersign_migrations").await[0], 1);
+    theirs.run(&plain).await.unwrap();
+    SqliteKeyStore::open(path.to_str().unwrap(), keyring(), clock()).await.unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ pub(crate) mod markdown;
 pub(crate) mod pieces;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "postgres")]
+pub(crate) mod random;
 #[cfg(feature = "cli")]
 pub(crate) mod server;
 #[cfg(feature = "oauth2")]

@@ -78,7 +78,7 @@ impl Server {
     }
 
     /// Asks the server to end and returns whether it did so in good order.
-    pub(crate) fn stop(mut self) -> bool {
+    pub(crate) fn stop(&mut self) -> bool {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         self.process.wait().unwrap().success()

@@ -1,6 +1,7 @@
 //! `keys create` and `keys import`: a key enters the store with the one secret that is made, or was made, for it.
 
 use super::{
+    bulk::{self, Rules},
     migration::{FileArgs, Form, Writer},
     secret_out::{SecretOutArgs, Told},
 };
@@ -40,12 +41,21 @@ Examples:
   countersign keys import --scheme corezoid --key-id 13000 --secret-file secret
   pass show partner | countersign keys import --scheme ateliere --key-id pk_1 \\
       --organization acme --secret-stdin
+  countersign keys import --from keys.jsonl
 
-The secret is taken as it is, never decoded; one line end behind it is left out.";
+The secret is taken as it is, never decoded; one line end behind it is left out.
+A line of the file for `--from` is a JSON object of scheme, key_id and secret,
+and of organization, account, public_key, not_before and expires_at where the
+key has such. The lines before one that is refused stay stored; `--skip-existing`
+goes on behind them.";
 
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub struct CreateArgs {
+    /// How the provider signs
+    #[arg(long, value_enum)]
+    scheme: SchemeName,
+
     /// The key id, instead of a new one
     #[arg(long, value_name = "ID", value_parser = KeyId::new)]
     key_id: Option<KeyId>,
@@ -60,9 +70,21 @@ pub struct CreateArgs {
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_EXAMPLES)]
 pub struct ImportArgs {
+    /// How the provider signs
+    #[arg(long, value_enum, required_unless_present = "from")]
+    scheme: Option<SchemeName>,
+
     /// The key id that the provider gave
-    #[arg(long, value_name = "ID", value_parser = KeyId::new)]
-    key_id: KeyId,
+    #[arg(long, value_name = "ID", value_parser = KeyId::new, required_unless_present = "from")]
+    key_id: Option<KeyId>,
+
+    /// Take over the keys in this file, one JSON object a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ABOUT_ONE_KEY)]
+    from: Option<PathBuf>,
+
+    /// Pass over keys that are stored already
+    #[arg(long, requires = "from")]
+    skip_existing: bool,
 
     /// Take a secret of fewer than 16 bytes
     #[arg(long)]
@@ -75,11 +97,25 @@ pub struct ImportArgs {
     key: KeyArgs,
 }
 
+/// What is said about one key, and makes no sense about many.
+const ABOUT_ONE_KEY: [&str; 10] = [
+    "scheme",
+    "key_id",
+    "secret_file",
+    "secret_stdin",
+    "organization",
+    "public_key",
+    "account",
+    "not_before",
+    "expires_at",
+    "form",
+];
+
 /// What both commands need to know.
 #[derive(Debug, Args)]
 struct KeyArgs {
-    /// How the provider signs
-    #[arg(long, value_enum)]
+    /// How the provider signs, which each command asks in its own way.
+    #[arg(skip = SchemeName::Ateliere)]
     scheme: SchemeName,
 
     /// The organization that the key belongs to; required for Ateliere
@@ -136,7 +172,8 @@ struct Created {
 
 /// Makes a key.
 pub async fn create(mut args: CreateArgs, output: &Output) -> Result<(), Failure> {
-    let scheme = args.key.scheme;
+    let scheme = args.scheme;
+    args.key.scheme = scheme;
     let mut random = [0; 32];
     SystemClock.fill(&mut random);
     let secret = Secret::from_random(random);
@@ -154,13 +191,22 @@ pub async fn create(mut args: CreateArgs, output: &Output) -> Result<(), Failure
     created.print("created", output)
 }
 
-/// Takes over a key.
-pub async fn import(args: ImportArgs, output: &Output) -> Result<(), Failure> {
+/// Takes over a key, or many.
+pub async fn import(mut args: ImportArgs, output: &Output) -> Result<(), Failure> {
+    if let Some(file) = &args.from {
+        let store = args.key.store.open_or_create(output).await?;
+        let rules = Rules { allow_weak: args.allow_weak, skip_existing: args.skip_existing };
+        return bulk::import(file, rules, &store, output).await;
+    }
+    let (Some(scheme), Some(key_id)) = (args.scheme, args.key_id.take()) else {
+        return Err(Failure::usage("no key is named", "add `--scheme` and `--key-id`, or `--from FILE`"));
+    };
+    args.key.scheme = scheme;
     let Some(secret) = args.secret.read(output)? else {
         let hint = "use `--secret-file FILE` or `--secret-stdin`; secrets never stand on the command line";
         return Err(Failure::usage("there is no secret to import", hint));
     };
-    let credential = args.key.check(args.key_id.clone(), secret, args.allow_weak)?;
+    let credential = args.key.check(key_id, secret, args.allow_weak)?;
     let destination = args.key.destination(output).await?;
     args.key.put(&destination, credential, output).await?.print("imported", output)
 }

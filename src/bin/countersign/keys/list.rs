@@ -1,7 +1,8 @@
 //! `keys list` and `keys show`: everything about keys but their secrets.
 
+use super::KeyName;
 use crate::{
-    config::StoreArgs,
+    config::{Store, StoreArgs},
     failure::Failure,
     output::{Output, Row, or_dash},
     permissions,
@@ -11,7 +12,7 @@ use crate::{
 use clap::Args;
 use countersign::{
     clock::{Clock, SystemClock},
-    credential::{CredentialState, KeyId, Organization},
+    credential::{CredentialState, Organization},
     store::{CredentialSummary, SecretSummary},
 };
 use serde::Serialize;
@@ -33,13 +34,8 @@ pub struct ListArgs {
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The scheme of the key
-    #[arg(long, value_enum)]
-    scheme: SchemeName,
-
-    /// The key
-    #[arg(long, value_name = "ID", value_parser = KeyId::new)]
-    key_id: KeyId,
+    #[command(flatten)]
+    key: KeyName,
 
     #[command(flatten)]
     store: StoreArgs,
@@ -58,6 +54,7 @@ struct Listed {
     not_before: Option<String>,
     expires_at: Option<String>,
     created_at: String,
+    last_used_at: Option<String>,
     demo: bool,
     secrets: Vec<ListedSecret>,
 }
@@ -70,6 +67,7 @@ struct ListedSecret {
     keyring_id: String,
     created_at: String,
     retires_at: Option<String>,
+    last_used_at: Option<String>,
 }
 
 impl Listed {
@@ -85,6 +83,7 @@ impl Listed {
             not_before: key.not_before.map(times::format),
             expires_at: key.expires_at.map(times::format),
             created_at: times::format(key.created_at),
+            last_used_at: key.last_used_at.map(times::format),
             demo: key.demo,
             secrets: key.secrets.into_iter().map(ListedSecret::from).collect(),
         }
@@ -99,6 +98,7 @@ impl From<SecretSummary> for ListedSecret {
             keyring_id: secret.keyring_id,
             created_at: times::format(secret.created_at),
             retires_at: secret.retires_at.map(times::format),
+            last_used_at: secret.last_used_at.map(times::format),
         }
     }
 }
@@ -151,14 +151,20 @@ pub async fn list(args: ListArgs, output: &Output) -> Result<(), Failure> {
 /// Shows one key.
 pub async fn show(args: ShowArgs, output: &Output) -> Result<(), Failure> {
     let store = args.store.open_existing().await?;
-    let scheme = args.scheme.name();
-    let found = store.admin().credential(scheme, &args.key_id).await;
-    let found = found.map_err(|error| {
-        let what = format!("{scheme} key `{}`", args.key_id);
-        Failure::admin(&error, &what, "see `countersign keys list`")
-    })?;
-    let key = Listed::new(found, SystemClock.now());
+    let found = store.admin().credential(args.key.scheme(), &args.key.key_id).await;
+    let key = Listed::new(found.map_err(|error| args.key.failed(&error))?, SystemClock.now());
     output.record(&fields(&key), &key)
+}
+
+/// Ends a command that changed a key: a sentence for people, what the key is now for programs.
+pub async fn changed(
+    store: &Store,
+    key: &KeyName,
+    sentence: impl AsRef<str>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let found = store.admin().credential(key.scheme(), &key.key_id).await;
+    output.done(sentence, &Listed::new(found.map_err(|error| key.failed(&error))?, SystemClock.now()))
 }
 
 fn fields(key: &Listed) -> Vec<(&'static str, String)> {
@@ -173,10 +179,11 @@ fn fields(key: &Listed) -> Vec<(&'static str, String)> {
         ("not before", or_dash(key.not_before.as_ref())),
         ("expires at", or_dash(key.expires_at.as_ref())),
         ("created at", key.created_at.clone()),
+        ("last used", or_dash(key.last_used_at.as_ref())),
         ("demo", if key.demo { "yes" } else { "no" }.to_owned()),
     ];
     for secret in &key.secrets {
-        let ListedSecret { number, fingerprint, keyring_id, created_at, retires_at } = secret;
+        let ListedSecret { number, fingerprint, keyring_id, created_at, retires_at, .. } = secret;
         let end = retires_at.as_ref().map(|end| format!(", retires {end}")).unwrap_or_default();
         let text =
             format!("{number}: fingerprint {fingerprint}, sealed by {keyring_id}, created {created_at}{end}");

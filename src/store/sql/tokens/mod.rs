@@ -64,7 +64,7 @@ macro_rules! sql_tokens {
                         .fetch_optional(&self.pool)
                         .await
                         .map_err(StoreError::new)?;
-                    let key = key.map(|row| found::signing_key(row, &self.keyring)).transpose();
+                    let key = key.map(|row| found::signing_key(row, &*self.keyring)).transpose();
                     Ok(key.map_err(StoreError::new)?.map(Record::SigningKey))
                 }
 

@@ -5,7 +5,7 @@ use crate::{
         ClientSecret, KeyId, OAuthClient, Organization, Principal, ReadToken, SecretHash, SigningKey,
         TokenAlgorithm, TokenKey, TokenKeys,
     },
-    envelope::{Keyring, Place, Sealed},
+    envelope::{Place, Sealed, Sealer},
     store::{
         ClientSummary, ReadTokenSummary, SecretSummary, SigningKeySummary,
         sql::rows::{RowError, effective, limit, state, time},
@@ -108,7 +108,10 @@ pub(in crate::store) struct SigningKeyRow {
 }
 
 /// Reads a signing key and opens its private half.
-pub(in crate::store) fn signing_key(row: SigningKeyRow, keyring: &Keyring) -> Result<SigningKey, RowError> {
+pub(in crate::store) fn signing_key(
+    row: SigningKeyRow,
+    keyring: &dyn Sealer,
+) -> Result<SigningKey, RowError> {
     let revision = row.public.revision;
     let public = row.public.read()?;
     let place = Place::signing_key(public.kid.as_str());
@@ -162,6 +165,7 @@ impl ClientSummaryRow {
             keyring_id: String::new(),
             created_at: time(created_at)?,
             retires_at: self.retires_at.map(time).transpose()?,
+            last_used_at: None,
         }))
     }
 

@@ -97,7 +97,8 @@ async fn sweep(server: &mut PgConnection) {
 /// The database that others are copied from. It is named after the schema, so that runs can share it; and it gets that
 /// name when it is done, so that nobody copies a half of it.
 async fn template() -> String {
-    let schema = sqlx::migrate!("migrations/postgres");
+    let mut schema = sqlx::migrate!("migrations/postgres");
+    schema.dangerous_set_table_name("_countersign_migrations");
     let mut hasher = DefaultHasher::new();
     schema.iter().for_each(|step| step.checksum.hash(&mut hasher));
     let name = format!("countersign_template_{:016x}", hasher.finish());
