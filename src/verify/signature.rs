@@ -1,12 +1,12 @@
 //! The one place that knows the order of a verification: read, find, hash, compare, time, standing, tenant, look again.
 
 use super::{
-    Tolerance, Verified, Verifier,
-    steps::{Begun, Proven, Records, Seeking, Signing, Step, Steps, Verification},
+    Tolerance, Verifier,
+    steps::{ActsFor, Begun, Passed, Proven, Records, Seeking, Signing, Step, Steps, Verification},
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Credential, KeyId, Organization, SecretVersion, Standing},
+    credential::{KeyId, Organization, SecretVersion, Standing},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
     scheme::{Parameters, Presented, Route, Scheme, Tenancy},
@@ -213,14 +213,13 @@ impl SignatureVerifier {
     /// The verdict over a right signature, by what the store says now.
     fn judge(
         &self,
-        verification: &Verification,
+        verification: &mut Verification,
         target: &Uri,
         now: SystemTime,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let records = &verification.records;
         let proven = verification.signing.as_ref().and_then(|signing| signing.proven);
         let proven = proven.ok_or(VerifyErrorKind::Internal)?;
-        let named_in_path = self.named_in(target.path())?;
         let credential = records.credential().ok_or(VerifyErrorKind::UnknownKey)?;
         match credential.standing(now) {
             Standing::InForce => {}
@@ -232,26 +231,24 @@ impl SignatureVerifier {
         if !records.live(now).any(|version| version.number == proven.secret) {
             return Err(VerifyErrorKind::Expired.into());
         }
-        let named = verification.organization.as_ref();
-        let (at_home, acts_for) = match self.scheme.tenancy() {
-            Tenancy::Own => (true, credential.organization.as_ref()),
-            Tenancy::Named => (named.is_some() && named == credential.organization.as_ref(), named),
-            Tenancy::Installed => (named.is_none() || records.installed, named),
+        let (own, named) = (credential.organization.as_ref(), verification.organization.as_ref());
+        let (at_home, acts_for, organization) = match self.scheme.tenancy() {
+            Tenancy::Own => (true, ActsFor::Own, own),
+            Tenancy::Named => (named.is_some() && named == own, ActsFor::Named, named),
+            Tenancy::Installed => (named.is_none() || records.installed, ActsFor::Named, named),
         };
         if !at_home {
             return Err(VerifyErrorKind::WrongOrganization.into());
         }
-        if named_in_path.is_some() && named_in_path.as_ref() != acts_for {
+        if self.named_in(target.path())?.is_some_and(|in_path| organization != Some(&in_path)) {
             return Err(elsewhere());
         }
-        Ok(Verified {
-            scheme: verification.scheme,
-            key_id: verification.key_id.clone(),
-            principal: credential.principal.clone(),
-            organization: acts_for.cloned(),
+        verification.passed = Some(Passed {
+            acts_for,
             previous_secret: credential.secrets.iter().any(|version| version.number > proven.secret),
             spelling: proven.spelling,
-        })
+        });
+        Ok(())
     }
 }
 
@@ -278,6 +275,7 @@ impl Steps for SignatureVerifier {
             records: Records::default(),
             signing: None,
             waited: false,
+            passed: None,
         });
         if let Some(seeking) = self.seek(id, named.as_deref(), &mut verification.records) {
             return Ok(Some(Begun::Seeking(seeking)));
@@ -321,7 +319,7 @@ impl Steps for SignatureVerifier {
             }
             now = self.clock.now();
         }
-        self.judge(verification, target, now).map(Step::Done)
+        self.judge(verification, target, now).map(|()| Step::Done)
     }
 
     fn decide(
@@ -329,7 +327,7 @@ impl Steps for SignatureVerifier {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         verification.records = records;
         self.judge(verification, target, self.clock.now())
     }
@@ -364,13 +362,6 @@ fn unavailable(error: StoreError) -> VerifyError {
 impl Records {
     fn new(key: Option<Record>, app: Option<&Record>) -> Self {
         Self { key, installed: matches!(app, Some(Record::Installation(_))) }
-    }
-
-    fn credential(&self) -> Option<&Credential> {
-        match &self.key {
-            Some(Record::Credential(credential)) => Some(credential),
-            _ => None,
-        }
     }
 
     /// The secrets that may be used at `now`.

@@ -3,7 +3,7 @@
 
 use super::{Verified, Verifier};
 use crate::{
-    credential::{KeyId, Organization},
+    credential::{Credential, KeyId, Organization},
     error::VerifyError,
     message::Message,
     signature::{Computation, Signature},
@@ -52,7 +52,7 @@ pub trait Steps: fmt::Debug + Send + Sync + 'static {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError>;
+    ) -> Result<(), VerifyError>;
 
     /// This verifier as a list of verifiers that are not lists themselves.
     fn flatten(self: Arc<Self>) -> Vec<Arc<dyn Verifier>>;
@@ -77,13 +77,23 @@ pub struct Records {
     pub(super) installed: bool,
 }
 
+impl Records {
+    /// The key.
+    pub(super) fn credential(&self) -> Option<&Credential> {
+        match &self.key {
+            Some(Record::Credential(credential)) => Some(credential),
+            _ => None,
+        }
+    }
+}
+
 /// The end of a verification, or what it takes to get there.
 #[derive(Debug)]
 pub enum Step {
     /// The body has to pass once more, for other spellings of the signature base.
     Again,
-    /// The request is verified.
-    Done(Verified),
+    /// The request is verified, and the verification knows its [caller](Verification::caller).
+    Done,
     /// The store has to be looked at once more.
     Seeking(Seeking),
 }
@@ -102,6 +112,25 @@ pub struct Verification {
     pub(super) signing: Option<Signing>,
     /// Whether time has passed since the records were read.
     pub(super) waited: bool,
+    /// Set by the verdict that the request may pass, and by nothing else.
+    pub(super) passed: Option<Passed>,
+}
+
+/// What the verdict says of a caller that the records do not.
+#[derive(Clone, Copy)]
+pub(super) struct Passed {
+    pub(super) acts_for: ActsFor,
+    pub(super) previous_secret: bool,
+    pub(super) spelling: usize,
+}
+
+/// For which organization a request acts.
+#[derive(Clone, Copy)]
+pub(super) enum ActsFor {
+    /// The key's own.
+    Own,
+    /// The one that the request names, if it names one.
+    Named,
 }
 
 /// A signature under verification.
@@ -140,6 +169,25 @@ impl Verification {
     /// Says that the body has to be waited for: by its end, what the store said may no longer be true.
     pub(crate) const fn wait(&mut self) {
         self.waited = true;
+    }
+
+    /// The caller, once the verdict is that the request may pass. What is known of the caller is made into one piece
+    /// here, where it is wanted, because it would be copied on every way there.
+    pub(crate) fn caller(&self) -> Option<Verified> {
+        let passed = self.passed?;
+        let credential = self.records.credential()?;
+        let organization = match passed.acts_for {
+            ActsFor::Own => &credential.organization,
+            ActsFor::Named => &self.organization,
+        };
+        Some(Verified {
+            scheme: self.scheme,
+            key_id: self.key_id.clone(),
+            principal: credential.principal.clone(),
+            organization: organization.clone(),
+            previous_secret: passed.previous_secret,
+            spelling: passed.spelling,
+        })
     }
 
     /// The scheme that is being verified.
