@@ -134,7 +134,7 @@ impl SignatureVerifier {
         &self,
         verification: &mut Verification,
         message: &Message<'_>,
-        presented: Presented<'_>,
+        presented: &Presented<'_>,
     ) {
         let Parameters { public_key, ref time, .. } = presented.parameters;
         // A key id beside another public key than its own names no key at all.
@@ -280,7 +280,7 @@ impl Steps for SignatureVerifier {
         if let Some(seeking) = self.seek(id, named.as_deref(), &mut verification.records) {
             return Ok(Some(Begun::Seeking(seeking)));
         }
-        self.begin_signing(verification, message, presented);
+        self.begin_signing(verification, message, &presented);
         Ok(Some(Begun::Ready))
     }
 
@@ -292,7 +292,7 @@ impl Steps for SignatureVerifier {
     ) -> Result<(), VerifyError> {
         let read = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
         verification.records = records;
-        self.begin_signing(verification, message, read.presented);
+        self.begin_signing(verification, message, &read.presented);
         Ok(())
     }
 
