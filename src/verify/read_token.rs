@@ -1,8 +1,8 @@
 //! Read tokens: `Authorization: ReadAccessToken …`, as in SalesCloud's document.
 
 use super::{
-    Verified, Verifier, authorization, in_force, signature,
-    steps::{Begun, Records, Seeking, Step, Steps, Verification},
+    Verifier, authorization, in_force, signature,
+    steps::{Begun, Passed, Records, Seeking, Step, Steps, Verification},
     tenant::OrganizationPaths,
 };
 use crate::{
@@ -91,26 +91,18 @@ impl ReadTokenVerifier {
 
     fn judge(
         &self,
-        verification: &Verification,
+        verification: &mut Verification,
         target: &Uri,
         now: SystemTime,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let token = verification.records.read_token().ok_or(VerifyErrorKind::UnknownKey)?;
         in_force(token.standing(now))?;
         if verification.organization.as_ref().is_some_and(|named| *named != token.organization) {
             return Err(VerifyErrorKind::WrongOrganization.into());
         }
         self.paths.check(target.path(), Some(&token.organization))?;
-        Ok(Verified {
-            scheme: SCHEME,
-            key_id: token.id.clone(),
-            principal: token.principal.clone(),
-            organization: Some(token.organization.clone()),
-            permissions: token.permissions.clone(),
-            access: Access::Read,
-            previous_secret: false,
-            spelling: 0,
-        })
+        verification.passed = Some(Passed::by_token(Access::Read));
+        Ok(())
     }
 }
 
@@ -168,7 +160,7 @@ impl Steps for ReadTokenVerifier {
             }
             now = self.clock.now();
         }
-        self.judge(verification, target, now).map(Step::Done)
+        self.judge(verification, target, now).map(|()| Step::Done)
     }
 
     fn decide(
@@ -176,7 +168,7 @@ impl Steps for ReadTokenVerifier {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         verification.take_token(records);
         self.judge(verification, target, self.clock.now())
     }
