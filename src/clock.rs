@@ -2,8 +2,12 @@
 
 use std::{
     fmt,
-    sync::Mutex,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Tells the time and provides random bytes.
@@ -18,6 +22,14 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Fills `bytes` with unpredictable bytes.
     fn fill(&self, bytes: &mut [u8]);
+
+    /// Milliseconds since some moment, for measuring how old something in memory is: never goes back, whatever happens
+    /// to the time of day, and costs no more than reading a number. It may lag by some 20 ms.
+    ///
+    /// By default that of [`SystemClock`].
+    fn ticks(&self) -> u64 {
+        SystemClock.ticks()
+    }
 }
 
 /// The clock and the entropy of the operating system.
@@ -35,6 +47,39 @@ impl Clock for SystemClock {
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system provides random bytes");
     }
+
+    fn ticks(&self) -> u64 {
+        static TICKS: AtomicU64 = AtomicU64::new(0);
+        static RUNNING: OnceLock<bool> = OnceLock::new();
+        // A thread, and no task: a runtime that is kept busy must not stop the time.
+        let run = || thread::Builder::new().name("countersign-ticks".into()).spawn(|| tick(&TICKS)).is_ok();
+        if *RUNNING.get_or_init(run) {
+            return TICKS.load(Ordering::Relaxed);
+        }
+        static START: OnceLock<Instant> = OnceLock::new();
+        millis(START.get_or_init(Instant::now).elapsed())
+    }
+}
+
+/// Between two readings of the clock.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Counts for ever. The steady clock stands still while a machine is suspended, and the time of day may be set back:
+/// of the two, the one that moved further is believed.
+fn tick(ticks: &AtomicU64) -> ! {
+    let (mut steady, mut day) = (Instant::now(), SystemClock.now());
+    let mut passed = Duration::ZERO;
+    loop {
+        thread::sleep(TICK);
+        let now = (Instant::now(), SystemClock.now());
+        passed += now.0.duration_since(steady).max(now.1.duration_since(day).unwrap_or_default());
+        (steady, day) = now;
+        ticks.store(millis(passed), Ordering::Relaxed);
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A clock that a test sets and advances by hand; its "random" bytes count upwards and repeat from run to run.
@@ -53,16 +98,16 @@ impl Clock for SystemClock {
 ///
 /// For tests only: the bytes it provides are predictable.
 #[derive(Debug)]
-pub struct ManualClock(Mutex<(SystemTime, u64)>);
+pub struct ManualClock(Mutex<(SystemTime, u64)>, AtomicU64);
 
 impl ManualClock {
     /// Makes a clock that stands still at `seconds` after the Unix epoch.
     #[must_use]
     pub fn at(seconds: u64) -> Self {
-        Self(Mutex::new((UNIX_EPOCH + Duration::from_secs(seconds), 0)))
+        Self(Mutex::new((UNIX_EPOCH + Duration::from_secs(seconds), 0)), AtomicU64::new(0))
     }
 
-    /// Moves the clock to `seconds` after the Unix epoch.
+    /// Moves the clock to `seconds` after the Unix epoch, as an operator sets the time of day: nothing becomes older.
     pub fn set(&self, seconds: u64) {
         self.with(|state| state.0 = UNIX_EPOCH + Duration::from_secs(seconds));
     }
@@ -70,6 +115,7 @@ impl ManualClock {
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.with(|state| state.0 += by);
+        self.1.fetch_add(millis(by), Ordering::Relaxed);
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut (SystemTime, u64)) -> T) -> T {
@@ -91,6 +137,10 @@ impl Clock for ManualClock {
             chunk.copy_from_slice(&count.to_be_bytes()[8 - chunk.len()..]);
         }
     }
+
+    fn ticks(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
@@ -100,5 +150,34 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
 
     fn fill(&self, bytes: &mut [u8]) {
         (**self).fill(bytes);
+    }
+
+    fn ticks(&self) -> u64 {
+        (**self).ticks()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_pass_by_themselves_and_only_forwards() {
+        let start = SystemClock.ticks();
+        let mut last = start;
+        while last < start + 60 {
+            let now = SystemClock.ticks();
+            assert!(now >= last);
+            last = now;
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn setting_the_time_of_day_ages_nothing() {
+        let clock = ManualClock::at(1_700_000_000);
+        clock.advance(Duration::from_millis(1500));
+        clock.set(0);
+        assert_eq!(clock.ticks(), 1500);
     }
 }

@@ -45,7 +45,7 @@ pub fn app(
     last_used: &LastUsed,
 ) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(keys) as _, Arc::clone(&clock));
+    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock));
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
     let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
@@ -98,10 +98,10 @@ fn graphql_verifier(
     let salescloud = SalesCloud::default()
         .with_route(Method::POST, "/graphql")?
         .with_route(Method::POST, ORGANIZATION_PATH)?;
-    let ateliere = SignatureVerifier::new(ateliere, Arc::clone(keys))
+    let ateliere = SignatureVerifier::new(ateliere, keys.cached())
         .with_organization_path(ORGANIZATION_PATH)?
         .with_last_used(last_used.clone());
-    let salescloud = SignatureVerifier::new(salescloud, Arc::clone(keys)).with_last_used(last_used.clone());
+    let salescloud = SignatureVerifier::new(salescloud, keys.cached()).with_last_used(last_used.clone());
     Ok(AnyOf::new(ateliere).or(salescloud))
 }
 
@@ -111,7 +111,7 @@ fn ops_verifier(
     last_used: &LastUsed,
 ) -> Result<impl Verifier + use<>, ConfigError> {
     let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")?;
-    let corezoid = SignatureVerifier::new(corezoid, Arc::clone(keys));
+    let corezoid = SignatureVerifier::new(corezoid, keys.cached());
     Ok(corezoid.with_tolerance(config.tolerance).with_last_used(last_used.clone()))
 }
 

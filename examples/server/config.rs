@@ -24,6 +24,14 @@ pub struct Config {
     )]
     pub database_url: String,
 
+    /// The database server itself, to listen to, where DATABASE_URL leads through a pooler: postgres://…
+    #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub listen_database_url: Option<String>,
+
+    /// How long to wait for a database that cannot be reached yet, in seconds.
+    #[arg(long, env = "COUNTERSIGN_DATABASE_WAIT", default_value_t = 0, value_name = "SECONDS")]
+    pub database_wait: u64,
+
     /// File with the keys that seal secrets; made on first start beside an embedded database.
     #[arg(long, env = "COUNTERSIGN_KEYRING_FILE", default_value = "data/keyring", value_name = "FILE")]
     pub keyring_file: PathBuf,

@@ -25,7 +25,7 @@ use countersign::{
     store::LastUsed,
 };
 use demo::Demo;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -73,7 +73,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let mut demo = None;
     if config.demo() {
         let file = config.beside_the_database("demo.env");
-        let made = Demo::load_or_make(&file, &*keys, &SystemClock).await?;
+        let made = Demo::load_or_make(&file, &*keys.admin, &SystemClock).await?;
         made.seed(&pool, SystemClock.now()).await.context("cannot fill the demonstration tables")?;
         demo = Some((made, file));
     }
@@ -81,9 +81,10 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     if let Some((demo, file)) = demo {
         demo.print(address, &file)?;
     }
-    let (writer, store) = (last_used.clone(), keys.clone());
+    let (writer, store) = (last_used.clone(), Arc::clone(&keys.admin));
     tokio::spawn(async move { writer.keep_writing(&*store).await });
     let served = serve::serve(listener, app).await.context("cannot serve");
-    last_used.flush(&*keys).await.context("cannot note when keys were last used")?;
+    last_used.flush(&*keys.admin).await.context("cannot note when keys were last used")?;
+    keys.cached().close().await;
     served
 }

@@ -9,6 +9,8 @@ mod access;
 mod admin;
 #[cfg(feature = "_sql")]
 mod audit;
+#[cfg(feature = "cache")]
+mod cache;
 mod import;
 mod last_used;
 mod lifecycle;
@@ -23,10 +25,12 @@ mod tokens;
 #[cfg(feature = "_sql")]
 mod upkeep;
 
+#[cfg(feature = "cache")]
+pub use self::cache::{CacheLimits, CachingKeyStore, Changes, Lease, Loaded, Source, Wanted};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresDatabase, PostgresKeyStore};
 #[cfg(feature = "_sql")]
-pub use self::sql::schema::Migration;
+pub use self::sql::{Instances, schema::Migration};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteDatabase, SqliteKeyStore};
 pub use self::{
@@ -53,7 +57,7 @@ pub use self::{
 use crate::credential::{
     Credential, Installation, OAuthClient, ReadToken, SecretHash, SigningKey, TokenKeys,
 };
-use std::{error::Error, fmt, future::Future, pin::Pin};
+use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 
 /// What a verification asks a store for.
 #[derive(Clone, Copy, Debug)]
@@ -140,20 +144,22 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     fn find(&self, lookup: Lookup<'_>) -> Found;
 }
 
-impl<S: KeyStore + ?Sized> KeyStore for std::sync::Arc<S> {
+impl<S: KeyStore + ?Sized> KeyStore for Arc<S> {
     fn find(&self, lookup: Lookup<'_>) -> Found {
         (**self).find(lookup)
     }
 }
 
 /// The store could not be asked, or its answer could not be used. The cause is its [`source`](Error::source).
-#[derive(Debug)]
-pub struct StoreError(Box<dyn Error + Send + Sync>);
+///
+/// It can be cloned, for all who asked the same question.
+#[derive(Clone, Debug)]
+pub struct StoreError(Arc<dyn Error + Send + Sync>);
 
 impl StoreError {
     /// Wraps a cause.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(cause.into())
+        Self(cause.into().into())
     }
 }
 

@@ -10,12 +10,15 @@
 //! `extra_float_digits`, which pgbouncer does not take unless told to, is not sent.
 
 use super::{
-    By, StoreError,
+    By, Changes, StoreError,
     sql::{
         PATIENCE,
         access::sql_access,
         code, in_time,
+        line::{Line, on_line},
+        listen,
         schema::{ours, require_applied, sql_migrations},
+        source::sql_source,
         sql_key_store, sql_lifecycle, sql_upkeep,
         tokens::sql_tokens,
     },
@@ -26,7 +29,7 @@ use sqlx::{
     migrate::{Migrate, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{error::Error, fmt, path::Path, sync::Arc};
+use std::{convert::Infallible, error::Error, fmt, path::Path, sync::Arc};
 
 /// Connections that one store holds at most.
 const CONNECTIONS: u32 = 10;
@@ -51,9 +54,7 @@ impl PostgresDatabase {
     /// [`StoreError`] if the URL is none, if the database cannot be reached within five seconds, or if a pooler stands
     /// before it that mixes up prepared statements.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = url.parse::<PgConnectOptions>().map_err(StoreError::new)?;
-        // No statement has a fraction in it, and poolers refuse a connection that asks for this.
-        let options = options.extra_float_digits(None).application_name("countersign");
+        let options = options(url)?;
         in_time(probe(&options)).await?;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
         Ok(Self(pool.connect_lazy_with(options)))
@@ -75,6 +76,12 @@ impl PostgresDatabase {
 }
 
 sql_migrations!(PostgresDatabase over Postgres, is_there: "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1)");
+
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = url.parse::<PgConnectOptions>().map_err(StoreError::new)?;
+    // No statement has a fraction in it, and poolers refuse a connection that asks for this.
+    Ok(options.extra_float_digits(None).application_name("countersign"))
+}
 
 /// Makes the first connections. A pool would try until it gives up, and then tell that it gave up, but not why.
 async fn probe(options: &PgConnectOptions) -> Result<(), StoreError> {
@@ -139,6 +146,9 @@ impl Error for Pooled {
 #[derive(Clone)]
 pub struct PostgresKeyStore {
     pool: PgPool,
+    line: Arc<Line<PgConnection>>,
+    /// Where to listen, if not where the pool leads.
+    listen: Option<PgConnectOptions>,
     keyring: Arc<dyn Sealer>,
     clock: Arc<dyn Clock>,
     demo_keys: bool,
@@ -172,6 +182,8 @@ impl PostgresKeyStore {
         require_applied(&database.migrations().await?).map_err(StoreError::new)?;
         let store = Self {
             pool: database.0.clone(),
+            line: Arc::new(Line::new()),
+            listen: None,
             keyring: Arc::new(keyring),
             clock: Arc::new(clock),
             demo_keys: false,
@@ -179,6 +191,54 @@ impl PostgresKeyStore {
         };
         store.check_keyring().await?;
         Ok(store)
+    }
+
+    /// Has a cache listen at another URL for what changes: the server's own, where the store is reached through a pooler
+    /// that hands connections on after each transaction. Nothing can be heard through such a one. That is noticed, and
+    /// the cache asks again for what is older than
+    /// [`CacheLimits::degraded_max_age`](super::CacheLimits::degraded_max_age).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the URL is none.
+    pub fn with_listen_url(mut self, url: &str) -> Result<Self, StoreError> {
+        self.listen = Some(options(url)?);
+        Ok(self)
+    }
+
+    async fn follow(&self, changes: &Changes) -> Result<Infallible, StoreError> {
+        let options = self.listen.clone().unwrap_or_else(|| (*self.pool.connect_options()).clone());
+        listen::listen(self, &options, changes).await
+    }
+
+    async fn raise_barrier(&self) -> Result<i64, StoreError> {
+        let number = sqlx::query_scalar::<_, i64>("SELECT nextval('barriers')").fetch_one(&self.pool);
+        let number = number.await.map_err(StoreError::new)?;
+        self.notify(&self.channel().await?, &format!("barrier\u{1f}{number}")).await?;
+        Ok(number)
+    }
+
+    pub(super) async fn newest_barrier(&self) -> Result<i64, StoreError> {
+        let newest = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM barriers";
+        on_line!(self, |line| sqlx::query_scalar(newest).fetch_one(line))
+    }
+
+    /// Where changes are told.
+    pub(super) async fn channel(&self) -> Result<String, StoreError> {
+        let channel = "SELECT 'countersign_' || quote_ident(current_schema())::regnamespace::oid";
+        on_line!(self, |line| sqlx::query_scalar(channel).fetch_one(line))
+    }
+
+    pub(super) async fn notify(&self, channel: &str, text: &str) -> Result<(), StoreError> {
+        let notify = "SELECT pg_notify($1, $2)";
+        on_line!(self, |line| sqlx::query(notify).bind(channel).bind(text).execute(line)).map(drop)
+    }
+
+    /// A name that nobody else has.
+    pub(super) fn random_name(&self) -> String {
+        let mut random = [0; 8];
+        self.clock.fill(&mut random);
+        hex::encode(random)
     }
 
     /// Says in the audit log that `by` makes what is made by this handle, where nobody else is named. Without it, the
@@ -204,6 +264,7 @@ impl fmt::Debug for PostgresKeyStore {
 
 sql_access!(PostgresKeyStore);
 sql_key_store!(PostgresKeyStore over Postgres);
+sql_source!(PostgresKeyStore over PgConnection, rows: "json_array_elements($1::json)", tells_at_once: true);
 sql_lifecycle!(PostgresKeyStore over Postgres);
 sql_upkeep!(PostgresKeyStore over Postgres);
 sql_tokens!(PostgresKeyStore over Postgres);

@@ -1,23 +1,26 @@
 //! Credentials in an embedded SQLite database: a file, and no server to run.
 
 use super::{
-    By, StoreError,
+    By, Changes, StoreError,
     sql::{
         PATIENCE,
         access::sql_access,
-        code,
+        code, in_time,
+        line::Line,
+        poll,
         schema::{ours, require_applied, sql_migrations},
+        source::sql_source,
         sql_key_store, sql_lifecycle, sql_upkeep,
         tokens::sql_tokens,
     },
 };
 use crate::{clock::Clock, envelope::Sealer};
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{Migrate, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, path::Path, sync::Arc, time::Duration};
 
 /// SQLite has one writer at a time; a few connections are enough to read beside it.
 const CONNECTIONS: u32 = 4;
@@ -128,6 +131,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 #[derive(Clone)]
 pub struct SqliteKeyStore {
     pool: SqlitePool,
+    line: Arc<Line<SqliteConnection>>,
     keyring: Arc<dyn Sealer>,
     clock: Arc<dyn Clock>,
     demo_keys: bool,
@@ -161,6 +165,7 @@ impl SqliteKeyStore {
         require_applied(&database.migrations().await?).map_err(StoreError::new)?;
         let store = Self {
             pool: database.0.clone(),
+            line: Arc::new(Line::new()),
             keyring: Arc::new(keyring),
             clock: Arc::new(clock),
             demo_keys: false,
@@ -179,6 +184,21 @@ impl SqliteKeyStore {
     pub const fn with_demo_keys(mut self) -> Self {
         self.demo_keys = true;
         self
+    }
+
+    async fn follow(&self, changes: &Changes) -> Result<Infallible, StoreError> {
+        poll::poll(self, changes).await
+    }
+
+    /// A barrier is a row among the changes, and its number the row's.
+    async fn raise_barrier(&self) -> Result<i64, StoreError> {
+        let raised = sqlx::query_scalar("INSERT INTO changes (what) VALUES ('barrier') RETURNING seq");
+        raised.fetch_one(&self.pool).await.map_err(StoreError::new)
+    }
+
+    async fn newest_barrier(&self) -> Result<i64, StoreError> {
+        let newest = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM changes").fetch_one(&self.pool);
+        in_time(async { newest.await.map_err(StoreError::new) }).await
     }
 
     /// Says in the audit log that `by` makes what is made by this handle, where nobody else is named. Without it, the
@@ -204,6 +224,7 @@ impl fmt::Debug for SqliteKeyStore {
 
 sql_access!(SqliteKeyStore);
 sql_key_store!(SqliteKeyStore over Sqlite);
+sql_source!(SqliteKeyStore over SqliteConnection, rows: "json_each($1)", tells_at_once: false);
 sql_lifecycle!(SqliteKeyStore over Sqlite);
 sql_upkeep!(SqliteKeyStore over Sqlite);
 sql_tokens!(SqliteKeyStore over Sqlite);

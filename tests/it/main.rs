@@ -9,6 +9,9 @@ mod allocations;
 mod any_of;
 // That nothing malformed gets through or hurts, told by tables and sent over real sockets.
 mod bad_input;
+// That what an operator changes in a database ends what a cache keeps of it, whatever breaks.
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+mod cache;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
@@ -61,6 +64,9 @@ mod readme;
 mod reference_server;
 // What a caller that is refused gets to see.
 mod refusals;
+// How fast a revoked key stops, on two servers under load.
+#[cfg(feature = "cli")]
+mod revocation;
 // That an upload held open does not outlive the key it was begun with.
 mod revocation_in_flight;
 // What HTTP/1.1 and HTTP/2 make of requests and refusals, over real sockets.

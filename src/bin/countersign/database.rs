@@ -1,11 +1,12 @@
 //! The databases that keep keys, behind one face: which one it is, its URL says.
 
 use crate::failure::{Exit, Failure};
+use async_trait::async_trait;
 use countersign::{
     clock::SystemClock,
     envelope::Keyring,
     store::{
-        AccessAdmin, AuditLog, By, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase,
+        AccessAdmin, AuditLog, By, Instances, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase,
         PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, TokenAdmin, Upkeep,
     },
 };
@@ -13,6 +14,7 @@ use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Where a database is.
@@ -52,12 +54,27 @@ impl Location {
 }
 
 /// A key store, whatever keeps it.
+#[async_trait]
 pub trait AnyKeyStore:
     AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + Upkeep
 {
+    /// Waits until no running server goes by what was true before, at most so long.
+    async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError>;
 }
 
-impl<S: AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + Upkeep> AnyKeyStore for S {}
+#[async_trait]
+impl AnyKeyStore for PostgresKeyStore {
+    async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError> {
+        Self::wait_for_instances(self, patience).await
+    }
+}
+
+#[async_trait]
+impl AnyKeyStore for SqliteKeyStore {
+    async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError> {
+        Self::wait_for_instances(self, patience).await
+    }
+}
 
 /// An open database, before it is known whether a keyring belongs to it.
 #[derive(Debug)]

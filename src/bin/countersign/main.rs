@@ -23,6 +23,7 @@ mod sign;
 mod times;
 mod tokens;
 mod verify;
+mod wait;
 mod wire;
 
 use cli::{Cli, Command};

@@ -6,6 +6,7 @@ use crate::{
     output::{Output, Row, or_dash},
     permissions,
     schemes::SchemeName,
+    wait::WaitArgs,
 };
 use clap::{Args, Subcommand};
 use countersign::{
@@ -82,6 +83,9 @@ pub struct InstallArgs {
     /// The scheme of the app
     #[arg(long, value_enum, default_value = "salescloud")]
     scheme: SchemeName,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 
     #[command(flatten)]
     store: StoreArgs,
@@ -208,6 +212,7 @@ async fn install(args: InstallArgs, output: &Output) -> Result<(), Failure> {
         let what = format!("{scheme} app `{}` or organization `{}`", args.key_id, args.organization);
         Failure::admin(&error, &what, "see `countersign keys list` and `countersign orgs list`")
     })?;
+    args.wait.settle(&store, output).await?;
     let sentence =
         format!("installed {scheme} app `{}` in organization `{}`", args.key_id, args.organization);
     output.done(sentence, &installation(&args, true))
@@ -221,6 +226,7 @@ async fn uninstall(args: InstallArgs, output: &Output) -> Result<(), Failure> {
         let what = format!("{scheme} app `{}` in organization `{}`", args.key_id, args.organization);
         Failure::admin(&error, &what, "see `countersign orgs list`")
     })?;
+    args.wait.settle(&store, output).await?;
     let sentence =
         format!("removed {scheme} app `{}` from organization `{}`", args.key_id, args.organization);
     output.done(sentence, &installation(&args, false))

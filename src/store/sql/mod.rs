@@ -4,14 +4,23 @@
 //! sqlx types a statement by its engine, and bounds that leave the engine open would hide the statements.
 
 pub(super) mod access;
+mod instances;
 pub(super) mod lifecycle;
+pub(super) mod line;
+#[cfg(feature = "postgres")]
+pub(super) mod listen;
+#[cfg(feature = "sqlite")]
+pub(super) mod poll;
 pub(super) mod rows;
 pub(super) mod schema;
+pub(super) mod source;
 pub(super) mod statements;
 pub(super) mod tokens;
 pub(super) mod upkeep;
 
 pub(super) use self::{lifecycle::sql_lifecycle, upkeep::sql_upkeep};
+
+pub use self::instances::Instances;
 
 use super::{AdminError, AdminErrorKind, StoreError};
 use crate::{credential::KeyId, secret::Secret};
@@ -120,7 +129,8 @@ macro_rules! sql_key_store {
                         .fetch_all(&self.pool)
                         .await
                         .map_err(StoreError::new)?;
-                    let credential = rows::credential(&scheme, &key_id, found, &*self.keyring);
+                    let found = rows::credentials(found, &*self.keyring).pop();
+                    let credential = found.map(|(_, _, credential)| credential).transpose();
                     Ok(credential.map_err(StoreError::new)?.map(Record::Credential))
                 }
 

@@ -21,6 +21,8 @@ const LAST_SECOND: i64 = 253_402_300_799;
 /// A row of [`FIND_CREDENTIAL`](super::statements::FIND_CREDENTIAL).
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct CredentialRow {
+    scheme: String,
+    key_id: String,
     account: String,
     organization: Option<String>,
     public_key: Option<String>,
@@ -37,37 +39,57 @@ pub(in crate::store) struct CredentialRow {
     retires_at: Option<i64>,
 }
 
-/// Puts a credential together from its rows, one for each live secret, and opens the secrets.
-pub(in crate::store) fn credential(
-    scheme: &str,
-    key_id: &KeyId,
-    rows: Vec<CredentialRow>,
-    keyring: &dyn Sealer,
-) -> Result<Option<Credential>, RowError> {
-    let mut rows = rows.into_iter().peekable();
-    let Some(first) = rows.peek_mut() else { return Ok(None) };
-    let algorithm = algorithm(&first.algorithm)?;
-    let mut credential = Credential::new(Principal::new(&first.account)?, []);
-    credential.organization = first.organization.as_deref().map(Organization::new).transpose()?;
-    credential.public_key = first.public_key.take().map(Into::into);
-    credential.permissions = effective(&first.account_permissions, first.permissions.as_deref())?;
-    credential.state = state(&first.state)?;
-    credential.not_before = first.not_before.map(time).transpose()?;
-    credential.expires_at = first.expires_at.map(time).transpose()?;
-    credential.revision = first.revision;
+/// Credentials by scheme and key id, as far as they can be read.
+pub(in crate::store) type Credentials = Vec<(String, String, Result<Credential, RowError>)>;
 
+/// Puts credentials together from their rows, one for each live secret, and opens the secrets.
+pub(in crate::store) fn credentials(rows: Vec<CredentialRow>, keyring: &dyn Sealer) -> Credentials {
+    let mut found = Credentials::new();
     for row in rows {
-        // A credential whose secrets have all retired has one row, without a secret.
-        let (Some(number), Some(keyring_id), Some(record)) = (row.number, row.keyring_id, row.sealed) else {
-            continue;
+        let known =
+            found.last().is_some_and(|(scheme, key_id, _)| *scheme == row.scheme && *key_id == row.key_id);
+        if !known {
+            found.push((row.scheme.clone(), row.key_id.clone(), row.credential()));
+        }
+        if let Some((_, _, found)) = found.last_mut()
+            && let Ok(credential) = found
+            && let Err(error) = row.add_secret(credential, keyring)
+        {
+            *found = Err(error);
+        }
+    }
+    found
+}
+
+impl CredentialRow {
+    /// The credential without a secret.
+    fn credential(&self) -> Result<Credential, RowError> {
+        KeyId::new(&self.key_id)?;
+        let mut credential = Credential::new(Principal::new(&self.account)?, []);
+        credential.organization = self.organization.as_deref().map(Organization::new).transpose()?;
+        credential.public_key = self.public_key.as_deref().map(Into::into);
+        credential.permissions = effective(&self.account_permissions, self.permissions.as_deref())?;
+        credential.state = state(&self.state)?;
+        credential.not_before = self.not_before.map(time).transpose()?;
+        credential.expires_at = self.expires_at.map(time).transpose()?;
+        credential.revision = self.revision;
+        Ok(credential)
+    }
+
+    /// Opens the row's secret. A credential whose secrets have all retired has one row, without a secret.
+    fn add_secret(self, credential: &mut Credential, keyring: &dyn Sealer) -> Result<(), RowError> {
+        let algorithm = algorithm(&self.algorithm)?;
+        let (Some(number), Some(keyring_id), Some(record)) = (self.number, self.keyring_id, self.sealed)
+        else {
+            return Ok(());
         };
-        let place = Place { scheme, key_id: key_id.as_str(), number };
+        let place = Place { scheme: &self.scheme, key_id: &self.key_id, number };
         let secret = keyring.open(place, &Sealed::new(keyring_id, record))?;
         let mut version = SecretVersion::new(number, MacKey::new(algorithm, &secret));
-        version.retires_at = row.retires_at.map(time).transpose()?;
+        version.retires_at = self.retires_at.map(time).transpose()?;
         credential.secrets.push(version);
+        Ok(())
     }
-    Ok(Some(credential))
 }
 
 /// Reads a row of [`FIND_INSTALLATION`](super::statements::FIND_INSTALLATION).

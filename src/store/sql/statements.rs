@@ -23,26 +23,84 @@ macro_rules! join_owners {
     };
 }
 
-pub(super) use {join_owners, state_under_owners};
-
-/// The credential of a scheme (`$1`) and key id (`$2`), once for each secret that has not retired by `$3`; keys made for
-/// demonstration only if `$4` says so.
-pub(in crate::store) const FIND_CREDENTIAL: &str = concat!(
-    "
-    SELECT c.account, c.organization, c.public_key, c.algorithm, c.not_before, c.expires_at, c.revision,
-           c.permissions, a.permissions AS account_permissions, ",
-    state_under_owners!(),
-    ",
+/// Credentials, once for each secret that has not retired by `$now`; keys made for demonstration only if `$demo` says so.
+macro_rules! find_credentials {
+    ($($from:literal),+; now: $now:literal, demo: $demo:literal) => {
+        concat!(
+            "
+    SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.algorithm, c.not_before, c.expires_at,
+           c.revision, c.permissions, a.permissions AS account_permissions, ",
+            $crate::store::sql::statements::state_under_owners!(),
+            ",
            s.number, s.keyring_id, s.sealed, s.retires_at
-    FROM credentials c
+    FROM ",
+            $($from,)+
+            "
     ",
-    join_owners!(),
-    "
+            $crate::store::sql::statements::join_owners!(),
+            "
     LEFT JOIN secret_versions s
-           ON s.scheme = c.scheme AND s.key_id = c.key_id AND (s.retires_at IS NULL OR s.retires_at > $3)
-    WHERE c.scheme = $1 AND c.key_id = $2 AND (NOT c.demo OR $4)
-    ORDER BY s.number DESC"
-);
+           ON s.scheme = c.scheme AND s.key_id = c.key_id AND (s.retires_at IS NULL OR s.retires_at > ",
+            $now,
+            ")
+    WHERE NOT c.demo OR ",
+            $demo,
+            "
+    ORDER BY c.scheme, c.key_id, s.number DESC"
+        )
+    };
+}
+
+/// The statements that ask for many things in one: for the elements of the JSON array `$1`, which `$rows` makes rows
+/// with a `value` of. The engines differ in this word only.
+macro_rules! many {
+    ($rows:literal) => {
+        /// The credentials of `[[scheme, key id], …]` at `$2`, perhaps for demonstration (`$3`).
+const FIND_CREDENTIALS: &str = $crate::store::sql::statements::find_credentials!(
+            $rows,
+            " w JOIN credentials c ON c.scheme = w.value ->> 0 AND c.key_id = w.value ->> 1";
+            now: "$2", demo: "$3");
+
+        /// Which of `[[scheme, key id, organization], …]` are installed, in organizations that are not disabled.
+        const FIND_INSTALLATIONS: &str = concat!(
+            "
+    SELECT i.scheme, i.key_id, o.id
+    FROM ",
+            $rows,
+            " w
+    JOIN app_installations i
+      ON i.scheme = w.value ->> 0 AND i.key_id = w.value ->> 1 AND i.organization = w.value ->> 2
+    JOIN organizations o ON o.id = i.organization
+    WHERE o.state = 'active'"
+        );
+
+        /// Which of `[[client id], …]` there are.
+        const KNOWN_CLIENTS: &str = concat!(
+            "SELECT c.client_id FROM ",
+            $rows,
+            " w JOIN oauth_clients c ON c.client_id = w.value ->> 0"
+        );
+
+        /// Of which of `[[hash in hexadecimal], …]` there are read tokens.
+        const KNOWN_READ_TOKENS: &str = concat!(
+            "SELECT w.value ->> 0 FROM ",
+            $rows,
+            " w JOIN read_tokens t ON t.hash = unhex(w.value ->> 0)"
+        );
+    };
+}
+
+pub(in crate::store) use {find_credentials, join_owners, many, state_under_owners};
+
+/// The credential of a scheme (`$1`) and key id (`$2`) at `$3`, perhaps for demonstration (`$4`).
+pub(in crate::store) const FIND_CREDENTIAL: &str = find_credentials!(
+    "(SELECT * FROM credentials WHERE scheme = $1 AND key_id = $2) c"; now: "$3", demo: "$4");
+
+/// The credentials that follow a scheme (`$1`) and key id (`$2`), at most `$3`, at `$4`, perhaps for demonstration (`$5`).
+pub(in crate::store) const PAGE_OF_CREDENTIALS: &str = find_credentials!(
+    "(SELECT * FROM credentials WHERE (scheme, key_id) > ($1, $2) AND (NOT demo OR $5)
+          ORDER BY scheme, key_id LIMIT $3) c";
+    now: "$4", demo: "$5");
 
 /// The organization `$3` if the app of scheme `$1` and key id `$2` is installed there and it is not disabled.
 pub(in crate::store) const FIND_INSTALLATION: &str = "
@@ -115,6 +173,22 @@ pub(in crate::store) const INSERT_CANARY: &str = "
     INSERT INTO keyring (id, canary, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
 pub(in crate::store) const LIST_CANARIES: &str = "SELECT id, canary FROM keyring ORDER BY id";
+
+/// Makes an instance (`$1`) known for some seconds (`$2`), or notes up to where it has forgotten what changed (`$3`). The
+/// lease ends a second later here than there, since seconds are whole.
+pub(in crate::store) const RENEW_LEASE: &str = "
+    INSERT INTO instances (id, lease_until, acknowledged) VALUES ($1, unixepoch() + $2 + 1, $3)
+    ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, acknowledged = excluded.acknowledged";
+
+pub(in crate::store) const END_LEASE: &str = "DELETE FROM instances WHERE id = $1";
+
+/// Of each instance its name, whether its lease runs, and whether it has forgotten what changed before barrier `$1`.
+pub(in crate::store) const LIST_INSTANCES: &str = "
+    SELECT id, lease_until > unixepoch(), acknowledged >= $1 FROM instances ORDER BY id";
+
+/// Forgets instances that nobody has heard of for a day.
+pub(in crate::store) const FORGET_INSTANCES: &str =
+    "DELETE FROM instances WHERE lease_until < unixepoch() - 86400";
 
 /// Names who acts (`$1`) and why (`$2`) to the audit log, until [`END_ACTING`] or the end of the transaction.
 pub(in crate::store) const BEGIN_ACTING: &str = "INSERT INTO acting (actor, reason) VALUES ($1, $2)";
@@ -194,6 +268,7 @@ pub(in crate::store) const RESEAL_SIGNING_KEY: &str = "
 
 /// Refused by the database while the key seals a secret.
 pub(in crate::store) const FORGET_KEYRING_KEY: &str = "DELETE FROM keyring WHERE id = $1";
+
 /// Changes nothing that counts, and holds the account until the end of the transaction.
 pub(in crate::store) const HOLD_ACCOUNT: &str = "UPDATE accounts SET state = state WHERE id = $1";
 

@@ -33,7 +33,7 @@ async fn of_sqlite() -> BTreeSet<Column> {
     sqlx::migrate!("migrations/sqlite").run(&mut database).await.unwrap();
     let ask = r#"SELECT t.name, c.name, c.type, NOT c."notnull", NULLIF(c.pk, 0)
                  FROM sqlite_schema t, pragma_table_info(t.name) c
-                 WHERE t.type = 'table' AND t.name NOT LIKE '\_%' ESCAPE '\' AND t.name NOT LIKE 'sqlite%'"#;
+                 WHERE t.type = 'table' AND t.name NOT LIKE '\_%' ESCAPE '\' AND t.name NOT LIKE 'sqlite%' AND t.name <> 'changes'"#;
     let columns: Vec<Column> = sqlx::query_as(ask).fetch_all(&mut database).await.unwrap();
     columns.into_iter().collect()
 }

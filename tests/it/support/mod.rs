@@ -9,6 +9,8 @@ pub(crate) mod pieces;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "postgres")]
+pub(crate) mod proxy;
+#[cfg(feature = "postgres")]
 pub(crate) mod random;
 #[cfg(feature = "cli")]
 pub(crate) mod server;

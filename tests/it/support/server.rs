@@ -33,6 +33,13 @@ impl Server {
         Self::start_in(folder, Some(database_url), &[])
     }
 
+    /// Starts one more server over the same database, with the same keyring.
+    pub(crate) fn start_another(&self) -> Self {
+        let keyring = self.folder().join("data/keyring");
+        let arguments = ["--keyring-file", keyring.to_str().unwrap()];
+        Self::start_in(tempfile::tempdir().unwrap(), self.database_url.as_deref(), &arguments)
+    }
+
     fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
         let mut process = Command::new(built("examples/server"))
             .args(["--listen", "127.0.0.1:0"])

@@ -13,6 +13,7 @@ use crate::{
     schemes::SchemeName,
     secret_input::SecretArgs,
     times,
+    wait::settle_soon,
 };
 use clap::Args;
 use countersign::{
@@ -286,7 +287,9 @@ impl KeyArgs {
                 Failure::admin(&error, &what, "a key id is given out once: choose another")
             }
         })?;
-        self.install(store, credential, output).await
+        self.install(store, credential, output).await?;
+        settle_soon(store, output).await;
+        Ok(())
     }
 
     fn installable(&self) -> bool {

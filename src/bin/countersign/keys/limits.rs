@@ -6,6 +6,7 @@ use crate::{
     failure::Failure,
     output::Output,
     times::{self, Moment},
+    wait::WaitArgs,
 };
 use clap::Args;
 use countersign::store::Limit;
@@ -34,6 +35,9 @@ pub struct ExpireArgs {
     reason: ReasonArgs,
 
     #[command(flatten)]
+    wait: WaitArgs,
+
+    #[command(flatten)]
     store: StoreArgs,
 }
 
@@ -54,5 +58,6 @@ pub async fn expire(args: ExpireArgs, output: &Output) -> Result<(), Failure> {
         Some(moment) => format!("{} {verb} {}", args.key.told(), times::format(moment)),
         None => format!("nothing says any more when {} {verb}", args.key.told()),
     };
+    args.wait.settle(&store, output).await?;
     changed(&store, &args.key, sentence, output).await
 }

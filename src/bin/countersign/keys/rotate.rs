@@ -13,6 +13,7 @@ use crate::{
     output::Output,
     secret_input::SecretArgs,
     times,
+    wait::WaitArgs,
 };
 use clap::Args;
 use countersign::{
@@ -75,6 +76,9 @@ pub struct RotateArgs {
     reason: ReasonArgs,
 
     #[command(flatten)]
+    wait: WaitArgs,
+
+    #[command(flatten)]
     confirm: ConfirmArgs,
 
     #[command(flatten)]
@@ -119,7 +123,7 @@ pub async fn rotate(args: RotateArgs, output: &Output) -> Result<(), Failure> {
     let rotating = async {
         match args.form {
             Some(Form::Sql) => args.write(&secret, overlap).await,
-            None => args.store(&secret, overlap).await,
+            None => args.store(&secret, overlap, output).await,
         }
     };
     let (done, told) = match given {
@@ -140,7 +144,7 @@ impl RotateArgs {
         }
     }
 
-    async fn store(&self, secret: &Secret, overlap: Overlap) -> Result<Done, Failure> {
+    async fn store(&self, secret: &Secret, overlap: Overlap, output: &Output) -> Result<Done, Failure> {
         if overlap == Overlap::NONE {
             self.confirm.ask(&format!("stop all older secrets of {} at once?", self.key.told()))?;
         }
@@ -151,6 +155,7 @@ impl RotateArgs {
         let by = self.store.by(&self.reason);
         let rotated = store.all().rotate(self.key.scheme(), key_id, &rotation, &by).await;
         let rotated = rotated.map_err(|error| self.key.failed(&error))?;
+        self.wait.settle_secret(&store, output).await;
         Ok(Done::Stored { number: rotated.number, older_retire_at: rotated.older_retire_at })
     }
 

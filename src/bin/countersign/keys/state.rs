@@ -6,6 +6,7 @@ use crate::{
     confirm::ConfirmArgs,
     failure::Failure,
     output::Output,
+    wait::WaitArgs,
 };
 use clap::Args;
 use countersign::credential::CredentialState;
@@ -18,6 +19,9 @@ struct StateArgs {
 
     #[command(flatten)]
     reason: ReasonArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 
     #[command(flatten)]
     store: StoreArgs,
@@ -73,6 +77,7 @@ impl StateArgs {
         let by = self.store.by(&self.reason);
         let set = store.all().set_state(self.key.scheme(), &self.key.key_id, state, &by).await;
         set.map_err(|error| self.key.failed(&error))?;
+        self.wait.settle(&store, output).await?;
         changed(&store, &self.key, format!("{done} {}", self.key.told()), output).await
     }
 }

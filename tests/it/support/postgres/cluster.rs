@@ -21,6 +21,7 @@ const LONGEST_PATH: usize = 107;
 /// A running server. Its guard holds the other end of the pipe.
 pub(crate) struct Cluster {
     folder: String,
+    binaries: PathBuf,
     _guard: Child,
     _pipe: ChildStdin,
 }
@@ -42,7 +43,7 @@ impl Cluster {
         let Some(folder) = told.strip_prefix("ready ") else {
             return Err(format!("Postgres from {} does not start: {told}", binaries.display()));
         };
-        Ok(Self { folder: folder.trim_end().to_owned(), _guard: guard, _pipe: pipe })
+        Ok(Self { folder: folder.trim_end().to_owned(), binaries, _guard: guard, _pipe: pipe })
     }
 
     fn guard(binaries: &Path, parent: &Path) -> Command {
@@ -66,6 +67,17 @@ impl Cluster {
             guard.uid(user).gid(group);
         }
         guard
+    }
+
+    /// Stops the server, cutting its connections, and starts it again.
+    pub(crate) fn restart(&self) {
+        let mut control = Command::new(self.binaries.join("pg_ctl"));
+        control.args(["-D", "data", "-l", "log", "-m", "fast", "-w", "-t", "120", "restart"]);
+        control.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some((user, group)) = somebody_else() {
+            control.uid(user).gid(group);
+        }
+        assert!(control.status().unwrap().success());
     }
 
     /// The URL of the database that every server has.
