@@ -77,7 +77,7 @@ impl Case {
         let token = self.token.clone();
         let known = contest.add("known", times(move || verifier.verify(&token, now).unwrap()));
         let theirs = contest.add("jsonwebtoken", times(self.jsonwebtoken()));
-        let outcome = contest.run();
+        let outcome = run(contest);
         row(&format!("{name}: verify / raw"), 1.10, &outcome, ours, raw, theirs);
         println!(
             "{:<44}{:>8.2}{:>10.2}",
@@ -106,7 +106,7 @@ impl Case {
         let (header, claims) = (Header::new(jsonwebtoken::Algorithm::RS384), self.claims.clone());
         let theirs = times(move || jsonwebtoken::encode(&header, &claims, &key).unwrap());
         let theirs = contest.add("jsonwebtoken", theirs);
-        row(&format!("{name}: issue / raw"), 1.05, &contest.run(), ours, raw, theirs);
+        row(&format!("{name}: issue / raw"), 1.05, &run(contest), ours, raw, theirs);
     }
 
     fn jsonwebtoken(&self) -> impl FnMut() -> serde_json::Value + use<> {
@@ -119,6 +119,15 @@ impl Case {
         let token = self.token.clone();
         move || jsonwebtoken::decode::<serde_json::Value>(&token, &key, &validation).unwrap().claims
     }
+}
+
+/// Lets the contenders run, and prints their times.
+fn run(contest: Contest) -> Outcome {
+    let outcome = contest.run();
+    for (row, name) in outcome.names.iter().enumerate() {
+        println!("    {name:<20}{:>12.0} ns", outcome.nanoseconds(row));
+    }
+    outcome
 }
 
 fn row(title: &str, limit: f64, outcome: &Outcome, ours: usize, raw: usize, theirs: usize) {
