@@ -1,7 +1,7 @@
 //! Several ways of signing on one route.
 
 use super::{
-    Distinct, Verified, Verifier,
+    Distinct, Verifier,
     steps::{Begun, Records, Step, Steps, Verification},
 };
 use crate::{
@@ -97,7 +97,7 @@ impl Steps for AnyOf {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         self.chosen(verification)?.decide(verification, records, target)
     }
 

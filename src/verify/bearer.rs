@@ -1,13 +1,13 @@
 //! Bearer tokens: `Authorization: Bearer …` (RFC 6750 §2.1), and the looser way of goa.
 
 use super::{
-    Verified, Verifier, authorization, in_force, signature,
-    steps::{Begun, Records, Seeking, Step, Steps, Verification},
+    Verifier, authorization, in_force, signature,
+    steps::{Begun, Passed, Records, Seeking, Step, Steps, Verification},
     tenant::OrganizationPaths,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Access, OAuthClient, TokenKeys},
+    credential::{OAuthClient, TokenKeys},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     jwt::{Claims, KeySet, Profile, PublicKey, TokenVerifier},
     message::Message,
@@ -179,10 +179,10 @@ impl<S> BearerVerifier<S> {
 
     fn judge(
         &self,
-        verification: &Verification,
+        verification: &mut Verification,
         target: &Uri,
         now: SystemTime,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let claims = verification.records.claims.as_ref().ok_or(VerifyErrorKind::Internal)?;
         let client = verification.records.client().ok_or(VerifyErrorKind::UnknownKey)?;
         in_force(client.standing(now))?;
@@ -192,16 +192,8 @@ impl<S> BearerVerifier<S> {
             return Err(VerifyError::with_detail(VerifyErrorKind::UnknownKey, detail));
         }
         self.paths.check(target.path(), client.organization.as_ref())?;
-        Ok(Verified {
-            scheme: SCHEME,
-            key_id: client.client_id.clone(),
-            principal: client.principal.clone(),
-            organization: client.organization.clone(),
-            permissions: client.permissions.clone(),
-            access: Access::Write,
-            previous_secret: false,
-            spelling: 0,
-        })
+        verification.passed = Some(Passed::TOKEN);
+        Ok(())
     }
 }
 
@@ -284,7 +276,7 @@ impl<S: BearerStyle> Steps for BearerVerifier<S> {
             }
             now = self.shared.clock.now();
         }
-        self.judge(verification, target, now).map(Step::Done)
+        self.judge(verification, target, now).map(|()| Step::Done)
     }
 
     fn decide(
@@ -292,7 +284,7 @@ impl<S: BearerStyle> Steps for BearerVerifier<S> {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         verification.take_token(records);
         self.judge(verification, target, self.shared.clock.now())
     }

@@ -1,13 +1,13 @@
 //! Read tokens: `Authorization: ReadAccessToken …`, as in SalesCloud's document.
 
 use super::{
-    Verified, Verifier, authorization, in_force, signature,
-    steps::{Begun, Records, Seeking, Step, Steps, Verification},
+    Verifier, authorization, in_force, signature,
+    steps::{Begun, Passed, Records, Seeking, Step, Steps, Verification},
     tenant::OrganizationPaths,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Access, ReadToken, SecretHash},
+    credential::{ReadToken, SecretHash},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
     store::{Found, KeyStore, Lookup, Record},
@@ -22,7 +22,7 @@ const LONGEST: usize = 1024;
 
 static ORGANIZATION: HeaderName = HeaderName::from_static("salescloud-organization");
 
-/// Verifies read tokens: [`Access::Read`], in the one organization that the token is bound to.
+/// Verifies read tokens: [`Access::Read`](crate::credential::Access::Read), in the one organization that the token is bound to.
 ///
 /// The store knows a token by its SHA-256 only. `SalesCloud-Organization` need not be sent; where it is, it must name the
 /// token's own organization.
@@ -37,7 +37,7 @@ static ORGANIZATION: HeaderName = HeaderName::from_static("salescloud-organizati
 /// # Security
 ///
 /// A token signs nothing: whoever reads it on its way can send it again with any request. What it may do is the
-/// handler's to restrict, by [`Verified::access`]. The body is held under the layer's limits like a signed one, but
+/// handler's to restrict, by [`Verified::access`](super::Verified::access). The body is held under the layer's limits like a signed one, but
 /// nothing vouches for it.
 #[derive(Debug)]
 pub struct ReadTokenVerifier {
@@ -91,26 +91,18 @@ impl ReadTokenVerifier {
 
     fn judge(
         &self,
-        verification: &Verification,
+        verification: &mut Verification,
         target: &Uri,
         now: SystemTime,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let token = verification.records.read_token().ok_or(VerifyErrorKind::UnknownKey)?;
         in_force(token.standing(now))?;
         if verification.organization.as_ref().is_some_and(|named| *named != token.organization) {
             return Err(VerifyErrorKind::WrongOrganization.into());
         }
         self.paths.check(target.path(), Some(&token.organization))?;
-        Ok(Verified {
-            scheme: SCHEME,
-            key_id: token.id.clone(),
-            principal: token.principal.clone(),
-            organization: Some(token.organization.clone()),
-            permissions: token.permissions.clone(),
-            access: Access::Read,
-            previous_secret: false,
-            spelling: 0,
-        })
+        verification.passed = Some(Passed::TOKEN);
+        Ok(())
     }
 }
 
@@ -168,7 +160,7 @@ impl Steps for ReadTokenVerifier {
             }
             now = self.clock.now();
         }
-        self.judge(verification, target, now).map(Step::Done)
+        self.judge(verification, target, now).map(|()| Step::Done)
     }
 
     fn decide(
@@ -176,7 +168,7 @@ impl Steps for ReadTokenVerifier {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         verification.take_token(records);
         self.judge(verification, target, self.clock.now())
     }

@@ -1,13 +1,13 @@
 //! The one place that knows the order of a verification: read, find, hash, compare, time, standing, tenant, look again.
 
 use super::{
-    Tolerance, Verified, Verifier, in_force,
-    steps::{Begun, Proven, Records, Seeking, Signing, Step, Steps, Verification},
+    Tolerance, Verifier, in_force,
+    steps::{ActsFor, Begun, Passed, Proven, Records, Seeking, Signing, Step, Steps, Verification},
     tenant::OrganizationPaths,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Access, Credential, KeyId, Organization, SecretVersion},
+    credential::{KeyId, Organization, SecretVersion},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
     scheme::{Parameters, Presented, Scheme, Tenancy},
@@ -134,7 +134,7 @@ impl SignatureVerifier {
         &self,
         verification: &mut Verification,
         message: &Message<'_>,
-        presented: Presented<'_>,
+        presented: &Presented<'_>,
     ) {
         let Parameters { public_key, ref time, .. } = presented.parameters;
         // A key id beside another public key than its own names no key at all.
@@ -196,10 +196,10 @@ impl SignatureVerifier {
     /// The verdict over a right signature, by what the store says now.
     fn judge(
         &self,
-        verification: &Verification,
+        verification: &mut Verification,
         target: &Uri,
         now: SystemTime,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let records = &verification.records;
         let proven = verification.signing.as_ref().and_then(|signing| signing.proven);
         let proven = proven.ok_or(VerifyErrorKind::Internal)?;
@@ -208,26 +208,22 @@ impl SignatureVerifier {
         if !records.live(now).any(|version| version.number == proven.secret) {
             return Err(VerifyErrorKind::Expired.into());
         }
-        let named = verification.organization.as_ref();
-        let (at_home, acts_for) = match self.scheme.tenancy() {
-            Tenancy::Own => (true, credential.organization.as_ref()),
-            Tenancy::Named => (named.is_some() && named == credential.organization.as_ref(), named),
-            Tenancy::Installed => (named.is_none() || records.installed, named),
+        let (own, named) = (credential.organization.as_ref(), verification.organization.as_ref());
+        let (at_home, acts_for, organization) = match self.scheme.tenancy() {
+            Tenancy::Own => (true, ActsFor::Own, own),
+            Tenancy::Named => (named.is_some() && named == own, ActsFor::Named, named),
+            Tenancy::Installed => (named.is_none() || records.installed, ActsFor::Named, named),
         };
         if !at_home {
             return Err(VerifyErrorKind::WrongOrganization.into());
         }
-        self.organization_paths.check(target.path(), acts_for)?;
-        Ok(Verified {
-            scheme: verification.scheme,
-            key_id: verification.key_id.clone().ok_or(VerifyErrorKind::Internal)?,
-            principal: credential.principal.clone(),
-            organization: acts_for.cloned(),
-            permissions: credential.permissions.clone(),
-            access: Access::Write,
+        self.organization_paths.check(target.path(), organization)?;
+        verification.passed = Some(Passed {
+            acts_for,
             previous_secret: credential.secrets.iter().any(|version| version.number > proven.secret),
             spelling: proven.spelling,
-        })
+        });
+        Ok(())
     }
 }
 
@@ -254,11 +250,12 @@ impl Steps for SignatureVerifier {
             records: Records::default(),
             signing: None,
             waited: false,
+            passed: None,
         });
         if let Some(seeking) = self.seek(id, named.as_deref(), &mut verification.records) {
             return Ok(Some(Begun::Seeking(seeking)));
         }
-        self.begin_signing(verification, message, presented);
+        self.begin_signing(verification, message, &presented);
         Ok(Some(Begun::Ready))
     }
 
@@ -270,7 +267,7 @@ impl Steps for SignatureVerifier {
     ) -> Result<(), VerifyError> {
         let read = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
         verification.records = records;
-        self.begin_signing(verification, message, read.presented);
+        self.begin_signing(verification, message, &read.presented);
         Ok(())
     }
 
@@ -298,7 +295,7 @@ impl Steps for SignatureVerifier {
             }
             now = self.clock.now();
         }
-        self.judge(verification, target, now).map(Step::Done)
+        self.judge(verification, target, now).map(|()| Step::Done)
     }
 
     fn decide(
@@ -306,7 +303,7 @@ impl Steps for SignatureVerifier {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         verification.records = records;
         self.judge(verification, target, self.clock.now())
     }
@@ -337,13 +334,6 @@ fn unavailable(error: StoreError) -> VerifyError {
 impl Records {
     fn new(key: Option<Record>, app: Option<&Record>) -> Self {
         Self { key, installed: matches!(app, Some(Record::Installation(_))), ..Self::default() }
-    }
-
-    fn credential(&self) -> Option<&Credential> {
-        match &self.key {
-            Some(Record::Credential(credential)) => Some(credential),
-            _ => None,
-        }
     }
 
     /// The secrets that may be used at `now`.
