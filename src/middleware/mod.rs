@@ -8,6 +8,9 @@
 //! 4. the signed time, if there is one, is within the tolerance;
 //! 5. the key and its secret are in force, and the organization is one that the key may act for.
 //!
+//! Where the credentials are a token, the third is that the token is good; it says nothing about the body, which arrives
+//! under the same limits all the same.
+//!
 //! The handler then gets exactly the bytes that were verified, and a [`Verified`](crate::verify::Verified) in the
 //! request's extensions. Everything else is answered by a [`Rejection`], with the
 //! [`VerifyErrorKind`](crate::error::VerifyErrorKind) in the response's extensions.

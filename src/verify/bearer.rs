@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Access, OAuthClient, TokenKeys},
+    credential::{OAuthClient, TokenKeys},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     jwt::{Claims, KeySet, Profile, PublicKey, TokenVerifier},
     message::Message,
@@ -192,7 +192,7 @@ impl<S> BearerVerifier<S> {
             return Err(VerifyError::with_detail(VerifyErrorKind::UnknownKey, detail));
         }
         self.paths.check(target.path(), client.organization.as_ref())?;
-        verification.passed = Some(Passed::by_token(Access::Write));
+        verification.passed = Some(Passed::TOKEN);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Access, ReadToken, SecretHash},
+    credential::{ReadToken, SecretHash},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
     store::{Found, KeyStore, Lookup, Record},
@@ -22,7 +22,7 @@ const LONGEST: usize = 1024;
 
 static ORGANIZATION: HeaderName = HeaderName::from_static("salescloud-organization");
 
-/// Verifies read tokens: [`Access::Read`], in the one organization that the token is bound to.
+/// Verifies read tokens: [`Access::Read`](crate::credential::Access::Read), in the one organization that the token is bound to.
 ///
 /// The store knows a token by its SHA-256 only. `SalesCloud-Organization` need not be sent; where it is, it must name the
 /// token's own organization.
@@ -37,7 +37,7 @@ static ORGANIZATION: HeaderName = HeaderName::from_static("salescloud-organizati
 /// # Security
 ///
 /// A token signs nothing: whoever reads it on its way can send it again with any request. What it may do is the
-/// handler's to restrict, by [`Verified::access`]. The body is held under the layer's limits like a signed one, but
+/// handler's to restrict, by [`Verified::access`](super::Verified::access). The body is held under the layer's limits like a signed one, but
 /// nothing vouches for it.
 #[derive(Debug)]
 pub struct ReadTokenVerifier {
@@ -101,7 +101,7 @@ impl ReadTokenVerifier {
             return Err(VerifyErrorKind::WrongOrganization.into());
         }
         self.paths.check(target.path(), Some(&token.organization))?;
-        verification.passed = Some(Passed::by_token(Access::Read));
+        verification.passed = Some(Passed::TOKEN);
         Ok(())
     }
 }

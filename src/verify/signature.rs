@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Access, KeyId, Organization, SecretVersion},
+    credential::{KeyId, Organization, SecretVersion},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
     scheme::{Parameters, Presented, Scheme, Tenancy},
@@ -232,7 +232,6 @@ impl SignatureVerifier {
         }
         verification.passed = Some(Passed {
             acts_for,
-            access: Access::Write,
             previous_secret: credential.secrets.iter().any(|version| version.number > proven.secret),
             spelling: proven.spelling,
         });

@@ -3,7 +3,7 @@
 
 use super::{Verified, Verifier};
 use crate::{
-    credential::{Access, Credential, KeyId, Organization},
+    credential::{Access, Credential, KeyId, Organization, Permissions, Principal},
     error::VerifyError,
     message::Message,
     signature::{Computation, Signature},
@@ -88,6 +88,33 @@ impl Records {
             _ => None,
         }
     }
+
+    fn owned(&self) -> Option<Owned<'_>> {
+        macro_rules! owned {
+            ($record:expr, $organization:expr, $access:expr) => {
+                Some(Owned {
+                    principal: &$record.principal,
+                    organization: $organization,
+                    permissions: &$record.permissions,
+                    access: $access,
+                })
+            };
+        }
+        match self.key.as_ref()? {
+            Record::Credential(key) => owned!(key, key.organization.as_ref(), Access::Write),
+            Record::Client(client) => owned!(client, client.organization.as_ref(), Access::Write),
+            Record::ReadToken(token) => owned!(token, Some(&token.organization), Access::Read),
+            _ => None,
+        }
+    }
+}
+
+/// What a key, a client and a read token have in common.
+struct Owned<'r> {
+    principal: &'r Principal,
+    organization: Option<&'r Organization>,
+    permissions: &'r Permissions,
+    access: Access,
 }
 
 /// The end of a verification, or what it takes to get there.
@@ -124,16 +151,13 @@ pub struct Verification {
 #[derive(Clone, Copy)]
 pub(super) struct Passed {
     pub(super) acts_for: ActsFor,
-    pub(super) access: Access,
     pub(super) previous_secret: bool,
     pub(super) spelling: usize,
 }
 
 impl Passed {
-    /// What there is to say of a caller that a token stands for.
-    pub(super) const fn by_token(access: Access) -> Self {
-        Self { acts_for: ActsFor::Own, access, previous_secret: false, spelling: 0 }
-    }
+    /// A token passed: it is the owner's own, and has neither older secrets nor spellings.
+    pub(super) const TOKEN: Self = Self { acts_for: ActsFor::Own, previous_secret: false, spelling: 0 };
 }
 
 /// For which organization a request acts.
@@ -212,23 +236,18 @@ impl Verification {
     /// here, where it is wanted, because it would be copied on every way there.
     pub(crate) fn caller(&self) -> Option<Verified> {
         let passed = self.passed?;
-        let (principal, own, permissions) = match self.records.key.as_ref()? {
-            Record::Credential(key) => (&key.principal, key.organization.as_ref(), &key.permissions),
-            Record::Client(client) => (&client.principal, client.organization.as_ref(), &client.permissions),
-            Record::ReadToken(token) => (&token.principal, Some(&token.organization), &token.permissions),
-            _ => return None,
-        };
+        let owned = self.records.owned()?;
         let organization = match passed.acts_for {
-            ActsFor::Own => own,
+            ActsFor::Own => owned.organization,
             ActsFor::Named => self.organization.as_ref(),
         };
         Some(Verified {
             scheme: self.scheme,
             key_id: self.key_id.clone()?,
-            principal: principal.clone(),
+            principal: owned.principal.clone(),
             organization: organization.cloned(),
-            permissions: permissions.clone(),
-            access: passed.access,
+            permissions: owned.permissions.clone(),
+            access: owned.access,
             previous_secret: passed.previous_secret,
             spelling: passed.spelling,
         })

@@ -44,7 +44,7 @@ async fn tokens_and_secrets_are_not_printed_and_what_happened_is() {
     Answer::read(ask(wrong).await.unwrap()).await;
     let debug = format!("{endpoint:?} {bearer:?} {keys:?} {:?}", ReadTokenVerifier::new(Arc::clone(&keys)));
     let layer = VerifyLayer::new(bearer);
-    for token in [token.clone(), format!("{token}x"), "opaque-token-of-letters".to_owned()] {
+    for token in [token.clone(), format!("{token}AAAA"), "opaque-token-of-letters".to_owned()] {
         let handler = tower::service_fn(async |request: Request<VerifiedBody>| {
             Ok::<_, Infallible>(Response::new(Body::new(request.into_body())))
         });
