@@ -60,8 +60,12 @@ pub mod envelope;
 pub mod error;
 #[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "oauth2")]
+pub mod jwt;
 pub mod message;
 pub mod middleware;
+#[cfg(feature = "oauth2")]
+pub mod oauth2;
 pub mod scheme;
 pub mod secret;
 pub mod sign;
@@ -70,7 +74,7 @@ pub mod store;
 pub mod verify;
 
 #[cfg(feature = "axum")]
-pub use self::axum::NotGuarded;
+pub use self::axum::{NotGuarded, Permission, Permitted};
 pub use self::{
     error::VerifyError,
     middleware::VerifyLayer,

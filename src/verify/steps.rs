@@ -75,6 +75,9 @@ pub struct Seeking(pub(super) Pin<Box<dyn Future<Output = Result<Records, Verify
 pub struct Records {
     pub(super) key: Option<Record>,
     pub(super) installed: bool,
+    /// What the token says that was verified.
+    #[cfg(feature = "oauth2")]
+    pub(super) claims: Option<Arc<crate::jwt::Claims>>,
 }
 
 /// The end of a verification, or what it takes to get there.
@@ -95,7 +98,8 @@ pub struct Verification {
     /// When the head of the request had arrived.
     pub(super) arrived: SystemTime,
     pub(super) scheme: &'static str,
-    pub(super) key_id: KeyId,
+    /// What is known of the key: a token names it only when it has been looked at.
+    pub(super) key_id: Option<KeyId>,
     pub(super) organization: Option<Organization>,
     pub(super) records: Records,
     /// The signature, where it is one that proves who calls.
@@ -125,6 +129,30 @@ pub(super) struct Proven {
 }
 
 impl Verification {
+    /// The verification of a token, which no body is hashed for, and whose name is still to be found.
+    pub(super) fn of_token(scheme: &'static str, arrived: SystemTime) -> Self {
+        Self {
+            verifier: 0,
+            arrived,
+            scheme,
+            key_id: None,
+            organization: None,
+            records: Records::default(),
+            signing: None,
+            waited: false,
+        }
+    }
+
+    /// Takes what the store says about a token, and with it the token's name.
+    pub(super) fn take_token(&mut self, records: Records) {
+        self.key_id = match &records.key {
+            Some(Record::Client(client)) => Some(client.client_id.clone()),
+            Some(Record::ReadToken(token)) => Some(token.id.clone()),
+            _ => None,
+        };
+        self.records = records;
+    }
+
     /// Takes the next bytes of the body.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         if let Some(signing) = &mut self.signing {
@@ -148,8 +176,8 @@ impl Verification {
     }
 
     /// The key id that was presented.
-    pub(crate) const fn key_id(&self) -> &KeyId {
-        &self.key_id
+    pub(crate) const fn key_id(&self) -> Option<&KeyId> {
+        self.key_id.as_ref()
     }
 }
 

@@ -21,6 +21,9 @@ mod clients;
 mod covers;
 // Who the caller is, and that nobody else says so.
 mod identity;
+// Tokens: their one spelling, and what other libraries say to them.
+#[cfg(feature = "oauth2")]
+mod jwt;
 // What docs/keys-in-sql.md shows works, on both engines.
 #[cfg(feature = "cli")]
 mod keys_in_sql;
@@ -37,6 +40,11 @@ mod leaks;
 mod limits;
 // Where the layer may stand, and what the inner service then reads.
 mod middleware;
+// The issuer of tokens, and who gets through with them.
+#[cfg(feature = "oauth2")]
+mod oauth2;
+// What a verified caller may do, and how it is told that it may not.
+mod permissions;
 // What holds for every request of every scheme.
 mod properties;
 // What README.md shows works.

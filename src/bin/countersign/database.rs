@@ -5,8 +5,8 @@ use countersign::{
     clock::SystemClock,
     envelope::Keyring,
     store::{
-        AuditLog, By, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase, PostgresKeyStore,
-        SqliteDatabase, SqliteKeyStore, StoreError, Upkeep,
+        AccessAdmin, AuditLog, By, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase,
+        PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, TokenAdmin, Upkeep,
     },
 };
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -52,9 +52,12 @@ impl Location {
 }
 
 /// A key store, whatever keeps it.
-pub trait AnyKeyStore: AuditLog + KeyAdmin + KeyLifecycle + KeyStore + Upkeep {}
+pub trait AnyKeyStore:
+    AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + Upkeep
+{
+}
 
-impl<S: AuditLog + KeyAdmin + KeyLifecycle + KeyStore + Upkeep> AnyKeyStore for S {}
+impl<S: AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + Upkeep> AnyKeyStore for S {}
 
 /// An open database, before it is known whether a keyring belongs to it.
 #[derive(Debug)]

@@ -12,4 +12,6 @@ pub(crate) mod postgres;
 pub(crate) mod random;
 #[cfg(feature = "cli")]
 pub(crate) mod server;
+#[cfg(feature = "oauth2")]
+pub(crate) mod tokens;
 pub(crate) mod vectors;

@@ -7,7 +7,7 @@ mod list;
 mod migration;
 mod rewrap;
 mod rotate;
-mod secret_out;
+pub mod secret_out;
 mod state;
 mod usage;
 
