@@ -73,12 +73,12 @@ pub enum Command {
     /// Create, list and limit the accounts that own keys, and switch them off
     #[command(subcommand)]
     Accounts(AccountsCommand),
-    /// Create, import, list, rotate and withdraw OAuth clients
-    #[command(subcommand)]
-    Clients(ClientsCommand),
     /// Read who changed what
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Create, import, list, rotate and withdraw OAuth clients
+    #[command(subcommand)]
+    Clients(ClientsCommand),
     /// Print what a shell needs to complete commands
     Completions(CompletionsArgs),
     /// Create, import, rotate, switch off, revoke, list and show keys

@@ -64,6 +64,11 @@ impl Store {
         &*self.0
     }
 
+    /// All that can be done with it.
+    pub fn all(&self) -> &dyn AnyKeyStore {
+        &*self.0
+    }
+
     /// The side that manages rights.
     pub fn access(&self) -> &dyn AccessAdmin {
         &*self.0
@@ -71,11 +76,6 @@ impl Store {
 
     /// The side that manages clients and tokens.
     pub fn tokens(&self) -> &dyn TokenAdmin {
-        &*self.0
-    }
-
-    /// All that can be done with it.
-    pub fn all(&self) -> &dyn AnyKeyStore {
         &*self.0
     }
 

@@ -53,8 +53,8 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Accounts(command) => accounts::run(command, output).await?,
-        Command::Clients(command) => clients::run(command, output).await?,
         Command::Audit(command) => audit::run(command, output).await?,
+        Command::Clients(command) => clients::run(command, output).await?,
         Command::Completions(args) => completions::run(&args, output)?,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
