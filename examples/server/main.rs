@@ -14,6 +14,7 @@ mod ops;
 mod prompt;
 mod schema;
 mod serve;
+mod sites;
 #[cfg(test)]
 mod tests;
 
