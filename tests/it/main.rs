@@ -16,6 +16,9 @@ mod cli;
 mod clients;
 // What a signature covers, and that the docs say so.
 mod covers;
+// Which operation of a GraphQL document runs, and that the executor agrees.
+#[cfg(feature = "graphql")]
+mod graphql_operations;
 // Who the caller is, and that nobody else says so.
 mod identity;
 // What docs/keys-in-sql.md shows works, on both engines.
