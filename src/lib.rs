@@ -60,8 +60,12 @@ pub mod envelope;
 pub mod error;
 #[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "oauth2")]
+pub mod jwt;
 pub mod message;
 pub mod middleware;
+#[cfg(feature = "oauth2")]
+pub mod oauth2;
 pub mod scheme;
 pub mod secret;
 pub mod sign;

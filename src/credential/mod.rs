@@ -1,8 +1,19 @@
-//! What is stored about a key: whose it is, whom it may act for, whether it is in force, and its keyed secrets.
+//! What is stored about a key: whose it is, what and whom it may act for, whether it is in force, and its secrets:
+//! keyed for a signature, hashed for a client or a read token.
 
+mod client;
+mod hash;
+mod permissions;
 mod text;
+mod token_key;
 
-pub use self::text::{KeyId, Organization, Principal, TextError};
+pub use self::{
+    client::{Access, ClientSecret, OAuthClient, ReadToken},
+    hash::SecretHash,
+    permissions::{Permissions, PermissionsError},
+    text::{KeyId, Organization, Principal, TextError},
+    token_key::{SigningKey, TokenAlgorithm, TokenKey, TokenKeys},
+};
 
 use crate::signature::MacKey;
 use smallvec::SmallVec;
@@ -11,7 +22,7 @@ use std::{sync::Arc, time::SystemTime};
 /// A stored key, as a verification needs it: secrets opened and keyed, times as they stand in the store.
 ///
 /// Cloning copies the keyed secrets and the names; nothing is allocated while a name has at most 38 bytes and one
-/// secret is live.
+/// secret is live, and nothing is counted while there is no public key and everything is permitted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Credential {
@@ -21,6 +32,8 @@ pub struct Credential {
     pub organization: Option<Organization>,
     /// SalesCloud: the application's public key, which travels beside the application's UUID.
     pub public_key: Option<Arc<str>>,
+    /// What the key may do, as far as its account may.
+    pub permissions: Permissions,
     /// Whether an operator has switched the key off.
     pub state: CredentialState,
     /// The key does not work before this moment.
@@ -92,13 +105,15 @@ pub enum Standing {
 }
 
 impl Credential {
-    /// Makes an active credential without limits in time, owned by `principal`.
+    /// Makes an active credential without limits in time, owned by `principal`, which may do everything that its account
+    /// may.
     #[must_use]
     pub fn new(principal: Principal, secrets: impl IntoIterator<Item = SecretVersion>) -> Self {
         Self {
             principal,
             organization: None,
             public_key: None,
+            permissions: Permissions::all(),
             state: CredentialState::Active,
             not_before: None,
             expires_at: None,
@@ -116,15 +131,22 @@ impl Credential {
     /// Whether the credential is in force at `now`; what an operator said comes before the calendar.
     #[must_use]
     pub fn standing(&self, now: SystemTime) -> Standing {
-        match self.state {
-            CredentialState::Revoked => Standing::Revoked,
-            CredentialState::Disabled => Standing::Disabled,
-            CredentialState::Active if self.expires_at.is_some_and(|end| end <= now) => Standing::Expired,
-            CredentialState::Active if self.not_before.is_some_and(|start| start > now) => {
-                Standing::NotYetValid
-            }
-            CredentialState::Active => Standing::InForce,
-        }
+        standing(self.state, self.not_before, self.expires_at, now)
+    }
+}
+
+fn standing(
+    state: CredentialState,
+    not_before: Option<SystemTime>,
+    expires_at: Option<SystemTime>,
+    now: SystemTime,
+) -> Standing {
+    match state {
+        CredentialState::Revoked => Standing::Revoked,
+        CredentialState::Disabled => Standing::Disabled,
+        CredentialState::Active if expires_at.is_some_and(|end| end <= now) => Standing::Expired,
+        CredentialState::Active if not_before.is_some_and(|start| start > now) => Standing::NotYetValid,
+        CredentialState::Active => Standing::InForce,
     }
 }
 

@@ -2,9 +2,9 @@
 
 #[cfg(doc)]
 use super::SecretRefused;
-use super::import;
+use super::{access, import};
 use crate::{
-    credential::{CredentialState, KeyId, Organization, Principal},
+    credential::{CredentialState, KeyId, Organization, Permissions, Principal},
     secret::Secret,
     signature::Algorithm,
 };
@@ -53,7 +53,8 @@ pub trait KeyAdmin: fmt::Debug + Send + Sync + 'static {
         organization: &Organization,
     ) -> Result<(), AdminError>;
 
-    /// Creates an account, in an organization or on its own.
+    /// Creates an account, in an organization or on its own. It may do everything;
+    /// [`AccessAdmin`](super::AccessAdmin) makes others, and takes rights away.
     ///
     /// # Errors
     ///
@@ -111,6 +112,8 @@ pub struct NewCredential {
     pub organization: Option<Organization>,
     /// SalesCloud: the application's public key.
     pub public_key: Option<String>,
+    /// What it may do of that which its account may; `None` is all of it.
+    pub permissions: Option<Permissions>,
     /// Not before this moment.
     pub not_before: Option<SystemTime>,
     /// Not from this moment on.
@@ -141,6 +144,7 @@ impl NewCredential {
             principal,
             organization: None,
             public_key: None,
+            permissions: None,
             not_before: None,
             expires_at: None,
             demo: false,
@@ -157,6 +161,7 @@ impl NewCredential {
     pub fn check(&self) -> Result<(), AdminError> {
         import::check_secret(self.algorithm, &self.secret, self.allow_weak)
             .map_err(|refused| AdminError::invalid("this secret", refused))?;
+        self.permissions.as_ref().map_or(Ok(()), access::check_list)?;
         if self.not_before.zip(self.expires_at).is_some_and(|(start, end)| end <= start) {
             return Err(AdminError::new(AdminErrorKind::Invalid, "an end before the beginning"));
         }
@@ -186,6 +191,8 @@ pub struct Account {
     pub account: Principal,
     /// The organization it belongs to.
     pub organization: Option<Organization>,
+    /// What it may do.
+    pub permissions: Permissions,
     /// Whether it is switched off.
     pub disabled: bool,
 }
@@ -204,6 +211,8 @@ pub struct CredentialSummary {
     pub organization: Option<Organization>,
     /// SalesCloud: the application's public key.
     pub public_key: Option<String>,
+    /// What it may do of that which its account may; `None` is all of it.
+    pub permissions: Option<Permissions>,
     /// What an operator last said.
     pub state: CredentialState,
     /// Not before this moment.

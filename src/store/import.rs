@@ -6,6 +6,8 @@ use std::{error::Error, fmt};
 
 /// Shortest secret that is stored without a special word, in bytes.
 const SHORTEST: usize = 16;
+/// Shortest client secret or read token, in characters: 22 of base64 are the least that hold 128 bits.
+const SHORTEST_TOKEN: usize = 22;
 /// SHA-256 of the secrets that stand in the providers' own documents, where everybody can read them.
 const PUBLISHED: [&str; 2] = [
     // SalesCloud: the value of `applicationSecretKey`.
@@ -37,6 +39,22 @@ pub fn check_secret(algorithm: Algorithm, secret: &Secret, allow_weak: bool) -> 
     }
 }
 
+/// Checks that a client secret or a read token may be stored, of which nothing but a hash is kept.
+///
+/// # Errors
+///
+/// [`SecretRefused`], whose [`hint`](SecretRefused::hint) says what to do instead.
+pub fn check_token(secret: &Secret) -> Result<(), SecretRefused> {
+    let bytes = secret.expose();
+    if !bytes.iter().all(u8::is_ascii_graphic) {
+        Err(SecretRefused::NotVisible)
+    } else if bytes.len() < SHORTEST_TOKEN {
+        Err(SecretRefused::ShortToken { length: bytes.len() })
+    } else {
+        Ok(())
+    }
+}
+
 /// A secret is not one to be stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -44,11 +62,19 @@ pub enum SecretRefused {
     /// It is made of digits (or digits and points, which a lenient time may have), and so is the time that stands before
     /// it in the text that is signed: a time and a secret could trade digits and the signature would still match.
     DigitsOnly,
+    /// It travels as it is in a header, and has spaces or other characters in it than visible ASCII.
+    NotVisible,
     /// It is the sample of a provider's public document.
     Published,
     /// It has fewer than 16 bytes.
     Short {
         /// Its length in bytes.
+        length: usize,
+    },
+    /// It has fewer than 22 characters, and only its hash would be kept: somebody who reads the hash could find it by
+    /// trying.
+    ShortToken {
+        /// Its length in characters.
         length: usize,
     },
 }
@@ -60,6 +86,7 @@ impl SecretRefused {
         match self {
             Self::DigitsOnly => "ask the provider for a secret with letters in it",
             Self::Published => "use the secret that the provider made for you, not the one in its document",
+            Self::NotVisible | Self::ShortToken { .. } => "leave it out, and a random one is made",
             Self::Short { .. } => "use a longer secret, or say explicitly that a weak one is allowed",
         }
     }
@@ -69,9 +96,13 @@ impl fmt::Display for SecretRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DigitsOnly => f.write_str("the secret is made of digits only"),
+            Self::NotVisible => f.write_str("the secret has characters other than visible ASCII"),
             Self::Published => f.write_str("the secret is printed in a public document"),
             Self::Short { length } => {
                 write!(f, "the secret has {length} bytes, and {SHORTEST} are the least")
+            }
+            Self::ShortToken { length } => {
+                write!(f, "the secret has {length} characters, and {SHORTEST_TOKEN} are the least")
             }
         }
     }
@@ -91,6 +122,16 @@ pub fn fingerprint(scheme: &str, key_id: &KeyId, secret: &Secret) -> String {
         digest.update(field);
     }
     hex::encode(&digest.finalize()[..4])
+}
+
+/// Two ends of a read token by which its owner knows it again: the prefix that ends with the first `_`, if it has at
+/// most eight characters, and the last four characters, as `rat_…9f3c`.
+#[must_use]
+pub fn hint(token: &Secret) -> String {
+    let text = String::from_utf8_lossy(token.expose());
+    let prefix = text.find('_').and_then(|at| text.get(..=at)).filter(|prefix| prefix.len() <= 8);
+    let last = text.char_indices().rev().nth(3).and_then(|(at, _)| text.get(at..));
+    format!("{}…{}", prefix.unwrap_or_default(), last.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -146,5 +187,25 @@ mod tests {
         ] {
             assert_ne!(ours, other);
         }
+    }
+
+    #[test]
+    fn what_is_kept_as_a_hash_is_long_and_visible() {
+        let check = |text: &str| check_token(&Secret::new(text).unwrap());
+        assert_eq!(check("0123456789abcdefghijk"), Err(SecretRefused::ShortToken { length: 21 }));
+        assert_eq!(check("0123456789abcdefghijkl"), Ok(()));
+        assert_eq!(check("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo+/w=="), Ok(()));
+        for text in ["0123456789abcdefghijk mn", "0123456789abcdefghijkl\n", "0123456789abcdefghijklé"] {
+            assert_eq!(check(text), Err(SecretRefused::NotVisible), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_hint_shows_two_ends() {
+        let hint = |text: &str| hint(&Secret::new(text).unwrap());
+        assert_eq!(hint("rat_0123456789abcdef"), "rat_…cdef");
+        assert_eq!(hint("0123456789abcdef"), "…cdef");
+        assert_eq!(hint("0123456789_abcdef"), "…cdef");
+        assert_eq!(hint("abc"), "…");
     }
 }

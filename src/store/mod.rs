@@ -1,8 +1,10 @@
 //! Key stores: where credentials live.
 //!
 //! Reading and managing are two traits. [`KeyStore`] is all that a verification needs: one method, which answers at
-//! once if it can. [`KeyAdmin`] is what an operator needs, and the same contract tests run over every store.
+//! once if it can. What an operator needs are [`KeyAdmin`] for keys, [`AccessAdmin`] for rights and [`TokenAdmin`] for
+//! clients, read tokens and signing keys. The same contract tests run over every store.
 
+mod access;
 mod admin;
 mod import;
 mod memory;
@@ -12,6 +14,7 @@ mod postgres;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod tokens;
 
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresDatabase, PostgresKeyStore};
@@ -20,15 +23,22 @@ pub use self::sql::schema::Migration;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteDatabase, SqliteKeyStore};
 pub use self::{
+    access::{AccessAdmin, Switch},
     admin::{
         Account, AdminError, AdminErrorKind, CredentialSummary, KeyAdmin, NewCredential, OrganizationSummary,
         SecretSummary,
     },
-    import::{SecretRefused, check_secret, fingerprint},
+    import::{SecretRefused, check_secret, check_token, fingerprint, hint},
     memory::MemoryKeyStore,
+    tokens::{
+        ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary, SigningKeySummary,
+        TokenAdmin,
+    },
 };
 
-use crate::credential::{Credential, Installation};
+use crate::credential::{
+    Credential, Installation, OAuthClient, ReadToken, SecretHash, SigningKey, TokenKeys,
+};
 use std::{error::Error, fmt, future::Future, pin::Pin};
 
 /// What a verification asks a store for.
@@ -51,6 +61,20 @@ pub enum Lookup<'a> {
         /// The organization as presented: arbitrary text.
         organization: &'a str,
     },
+    /// The OAuth client with this id, with its live secrets.
+    Client {
+        /// The client id as presented: arbitrary text.
+        client_id: &'a str,
+    },
+    /// The read token with this hash.
+    ReadToken {
+        /// The hash of the token as presented.
+        hash: &'a SecretHash,
+    },
+    /// The public keys by which tokens are verified.
+    TokenKeys,
+    /// The key that signs tokens now.
+    SigningKey,
 }
 
 /// What a store knows.
@@ -61,6 +85,14 @@ pub enum Record {
     Credential(Credential),
     /// The answer to [`Lookup::Installation`].
     Installation(Installation),
+    /// The answer to [`Lookup::Client`].
+    Client(OAuthClient),
+    /// The answer to [`Lookup::ReadToken`].
+    ReadToken(ReadToken),
+    /// The answer to [`Lookup::TokenKeys`]; there is none if every key has retired.
+    TokenKeys(TokenKeys),
+    /// The answer to [`Lookup::SigningKey`]; there is none if no key may sign.
+    SigningKey(SigningKey),
 }
 
 /// The answer to a lookup: there already, or on its way.

@@ -21,6 +21,9 @@ mod covers;
 mod graphql_operations;
 // Who the caller is, and that nobody else says so.
 mod identity;
+// Tokens: their one spelling, and what other libraries say to them.
+#[cfg(feature = "oauth2")]
+mod jwt;
 // What docs/keys-in-sql.md shows works, on both engines.
 #[cfg(feature = "cli")]
 mod keys_in_sql;

@@ -210,6 +210,11 @@ macro_rules! sql_key_store {
                                 _ => Found::Ready(None),
                             }
                         }
+                        // Not in SQL yet.
+                        Lookup::Client { .. }
+                        | Lookup::ReadToken { .. }
+                        | Lookup::TokenKeys
+                        | Lookup::SigningKey => Found::Ready(None),
                     }
                 }
             }

@@ -2,7 +2,8 @@
 
 use crate::{
     credential::{
-        Credential, CredentialState, Installation, KeyId, Organization, Principal, SecretVersion, TextError,
+        Credential, CredentialState, Installation, KeyId, Organization, Permissions, Principal,
+        SecretVersion, TextError,
     },
     envelope::{CanaryError, Keyring, OpenError, Place, Sealed},
     signature::{Algorithm, MacKey},
@@ -117,6 +118,7 @@ pub(in crate::store) fn accounts(rows: Vec<AccountRow>) -> Result<Vec<Account>, 
         Ok(Account {
             account: Principal::new(&row.id)?,
             organization: row.organization.as_deref().map(Organization::new).transpose()?,
+            permissions: Permissions::all(),
             disabled: row.state != "active",
         })
     };
@@ -176,6 +178,7 @@ impl SummaryRow {
             principal: Principal::new(&self.account)?,
             organization: self.organization.as_deref().map(Organization::new).transpose()?,
             public_key: self.public_key,
+            permissions: None,
             state: state(&self.state)?,
             not_before: self.not_before.map(time).transpose()?,
             expires_at: self.expires_at.map(time).transpose()?,

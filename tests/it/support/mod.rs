@@ -10,4 +10,6 @@ pub(crate) mod pieces;
 pub(crate) mod postgres;
 #[cfg(feature = "cli")]
 pub(crate) mod server;
+#[cfg(feature = "oauth2")]
+pub(crate) mod tokens;
 pub(crate) mod vectors;

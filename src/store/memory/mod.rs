@@ -1,12 +1,17 @@
 //! Credentials in memory: for tests, examples and programs with a handful of fixed keys.
 
+mod access;
+mod tokens;
+
 use super::{
     Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore, Lookup, NewCredential,
     OrganizationSummary, Record, SecretSummary, import,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Credential, Installation, KeyId, Organization, Principal, SecretVersion},
+    credential::{
+        Credential, CredentialState, Installation, KeyId, Organization, Permissions, Principal, SecretVersion,
+    },
     signature::MacKey,
 };
 use async_trait::async_trait;
@@ -19,7 +24,9 @@ use std::{
 
 /// A key store in memory.
 ///
-/// [`insert`](Self::insert) takes a credential as it is. [`KeyAdmin`] obeys the rules that hold for every store.
+/// [`insert`](Self::insert) takes a credential as it is. [`KeyAdmin`], [`AccessAdmin`](super::AccessAdmin) and
+/// [`TokenAdmin`](super::TokenAdmin) obey the rules that hold for every store. An account or organization that the store
+/// knows is one that switches off, and limits, what belongs to it, however that came in.
 ///
 /// ```
 /// use countersign::{
@@ -50,6 +57,7 @@ struct Tables {
     accounts: BTreeMap<String, Account>,
     /// By scheme, then by key id: a lookup borrows both and allocates nothing.
     credentials: HashMap<String, HashMap<String, Entry>>,
+    tokens: tokens::Tables,
 }
 
 struct Entry {
@@ -129,14 +137,19 @@ impl KeyStore for MemoryKeyStore {
     fn find(&self, lookup: Lookup<'_>) -> Found {
         Found::Ready(self.read(|tables| match lookup {
             Lookup::Key { scheme, key_id } => {
-                tables.entry(scheme, key_id).map(|entry| Record::Credential(entry.credential.clone()))
+                tables.entry(scheme, key_id).map(|entry| Record::Credential(tables.effective(entry)))
             }
             Lookup::Installation { scheme, key_id, organization } => {
                 let found = tables.organizations.get(organization);
                 found
+                    .filter(|found| !found.disabled)
                     .filter(|found| found.apps.iter().any(|(of, app)| of == scheme && *app == *key_id))
                     .map(|found| Record::Installation(Installation::new(found.organization.clone())))
             }
+            Lookup::Client { client_id } => tables.client(client_id, self.clock.now()).map(Record::Client),
+            Lookup::ReadToken { hash } => tables.read_token(hash).map(Record::ReadToken),
+            Lookup::TokenKeys => tables.tokens.public_keys(self.clock.now()).map(Record::TokenKeys),
+            Lookup::SigningKey => tables.tokens.signing_key(self.clock.now()).map(Record::SigningKey),
         }))
     }
 }
@@ -201,16 +214,7 @@ impl KeyAdmin for MemoryKeyStore {
         account: &Principal,
         organization: Option<&Organization>,
     ) -> Result<(), AdminError> {
-        self.write(|tables| {
-            tables.require(organization)?;
-            if tables.accounts.contains_key(account.as_str()) {
-                return Err(AdminError::new(AdminErrorKind::Exists, "account"));
-            }
-            let row =
-                Account { account: account.clone(), organization: organization.cloned(), disabled: false };
-            tables.accounts.insert(account.as_str().to_owned(), row);
-            Ok(())
-        })
+        self.add_account(account, organization, &Permissions::all())
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, AdminError> {
@@ -225,9 +229,7 @@ impl KeyAdmin for MemoryKeyStore {
             if tables.entry(&new.scheme, new.key_id.as_str()).is_some() {
                 return Err(AdminError::new(AdminErrorKind::Exists, "key id"));
             }
-            if !tables.accounts.contains_key(new.principal.as_str()) {
-                return Err(AdminError::new(AdminErrorKind::NotFound, "account"));
-            }
+            tables.require_account(&new.principal)?;
             let keys = tables.credentials.entry(new.scheme.clone()).or_default();
             keys.insert(new.key_id.as_str().to_owned(), entry);
             Ok(())
@@ -258,6 +260,46 @@ impl Tables {
         self.credentials.get(scheme)?.get(key_id)
     }
 
+    /// What a request is judged by: a credential within the limits of its account.
+    fn effective(&self, entry: &Entry) -> Credential {
+        let mut credential = entry.credential.clone();
+        credential.state =
+            self.state(credential.state, &credential.principal, credential.organization.as_ref());
+        credential.permissions = self.permissions(&credential.permissions, &credential.principal);
+        credential
+    }
+
+    fn state(
+        &self,
+        own: CredentialState,
+        principal: &Principal,
+        organization: Option<&Organization>,
+    ) -> CredentialState {
+        let account = self.accounts.get(principal.as_str());
+        let owners = [organization, account.and_then(|account| account.organization.as_ref())];
+        let disabled = account.is_some_and(|account| account.disabled)
+            || owners.into_iter().flatten().any(|owner| self.is_disabled(owner));
+        if disabled && own == CredentialState::Active { CredentialState::Disabled } else { own }
+    }
+
+    fn is_disabled(&self, organization: &Organization) -> bool {
+        self.organizations.get(organization.as_str()).is_some_and(|found| found.disabled)
+    }
+
+    fn permissions(&self, own: &Permissions, principal: &Principal) -> Permissions {
+        match self.accounts.get(principal.as_str()) {
+            Some(account) => account.permissions.and(own),
+            None => own.clone(),
+        }
+    }
+
+    fn require_account(&self, account: &Principal) -> Result<(), AdminError> {
+        match self.accounts.contains_key(account.as_str()) {
+            true => Ok(()),
+            false => Err(AdminError::new(AdminErrorKind::NotFound, "account")),
+        }
+    }
+
     fn require(&self, organization: Option<&Organization>) -> Result<(), AdminError> {
         match organization {
             Some(name) if !self.organizations.contains_key(name.as_str()) => {
@@ -274,6 +316,7 @@ impl Entry {
         let mut credential = Credential::new(new.principal.clone(), [version]);
         credential.organization.clone_from(&new.organization);
         credential.public_key = new.public_key.as_deref().map(Into::into);
+        credential.permissions = new.permissions.clone().unwrap_or_else(Permissions::all);
         credential.not_before = new.not_before;
         credential.expires_at = new.expires_at;
         let fingerprint = import::fingerprint(&new.scheme, &new.key_id, &new.secret);
@@ -296,6 +339,7 @@ impl Entry {
             principal: credential.principal.clone(),
             organization: credential.organization.clone(),
             public_key: credential.public_key.as_deref().map(str::to_owned),
+            permissions: limit(&credential.permissions),
             state: credential.state,
             not_before: credential.not_before,
             expires_at: credential.expires_at,
@@ -304,6 +348,11 @@ impl Entry {
             secrets: credential.secrets.iter().map(secret).collect(),
         })
     }
+}
+
+/// Own permissions for a list: what allows everything is no limit.
+fn limit(own: &Permissions) -> Option<Permissions> {
+    Some(own.clone()).filter(|own| *own != Permissions::all())
 }
 
 impl OrganizationSummary {
