@@ -130,6 +130,7 @@ impl OpsEndpoint {
 
     /// An operation that is refused leaves nothing behind: its transaction is dropped, and so rolled back.
     async fn transact(&self, caller: &Caller, op: &Op<'_>) -> Result<Value, Refusal> {
+        op.check_rights(caller)?;
         op.check_company(caller)?;
         let mut transaction =
             if op.changes() { db::begin_change(&self.pool).await? } else { self.pool.begin().await? };
