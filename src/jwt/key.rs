@@ -18,7 +18,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::SystemTime};
 
 fn verification(algorithm: TokenAlgorithm) -> &'static dyn VerificationAlgorithm {
     match algorithm {
@@ -168,6 +168,7 @@ pub struct PublicKey {
     algorithm: TokenAlgorithm,
     key: ParsedPublicKey,
     key_id: Option<String>,
+    retires_at: Option<SystemTime>,
 }
 
 impl PublicKey {
@@ -217,6 +218,18 @@ impl PublicKey {
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
+    }
+
+    /// The moment from which on the key verifies nothing.
+    #[must_use]
+    pub const fn retires_at(&self) -> Option<SystemTime> {
+        self.retires_at
+    }
+
+    /// Whether the key still verifies at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: SystemTime) -> bool {
+        self.retires_at.is_none_or(|end| end > now)
     }
 
     /// Writes the key as a `SubjectPublicKeyInfo`.
@@ -281,16 +294,17 @@ impl PublicKey {
     fn from_bytes(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<Self, KeyError> {
         let key = ParsedPublicKey::new(verification(algorithm), bytes)
             .map_err(|error| KeyError::new("not a public key of its algorithm", error))?;
-        Ok(Self { algorithm, key, key_id: None })
+        Ok(Self { algorithm, key, key_id: None, retires_at: None })
     }
 }
 
 impl TryFrom<&TokenKey> for PublicKey {
     type Error = KeyError;
 
-    /// Parses a stored key, and gives it its name.
+    /// Parses a stored key, and gives it its name and its end.
     fn try_from(stored: &TokenKey) -> Result<Self, KeyError> {
-        Ok(Self::from_der(stored.algorithm, &stored.public_key)?.with_key_id(stored.kid.as_str()))
+        let key = Self::from_der(stored.algorithm, &stored.public_key)?;
+        Ok(Self { retires_at: stored.retires_at, ..key.with_key_id(stored.kid.as_str()) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Access tokens as signed JSON Web Tokens: compact JWS (RFC 7515 §3.1) with registered claims (RFC 7519 §4.1).
 //!
-//! A [`PrivateKey`] signs [`Claims`]; a [`KeySet`] verifies tokens against a [`Profile`]. Keys are parsed once and used
-//! many times.
+//! A [`PrivateKey`] signs [`Claims`]; a [`KeySet`] verifies tokens against a [`Profile`], and a
+//! [`TokenVerifier`] also knows again those that it has seen. Keys are parsed once and used many times.
 //!
 //! Stricter than the standards, and than most libraries, wherever they leave a choice:
 //!
@@ -41,9 +41,11 @@ mod claims;
 mod key;
 mod set;
 mod strict;
+mod verifier;
 
 pub use self::{
     claims::{Claims, Profile},
     key::{KeyError, PrivateKey, PublicKey},
     set::{KeySet, MAX_TOKEN_LENGTH},
+    verifier::TokenVerifier,
 };

@@ -30,27 +30,27 @@ impl KeySet {
     /// # Errors
     ///
     /// [`Malformed`](VerifyErrorKind::Malformed) if it is not a token in its one spelling,
-    /// [`UnknownKey`](VerifyErrorKind::UnknownKey) if its `kid` or `alg` is none of these keys',
+    /// [`UnknownKey`](VerifyErrorKind::UnknownKey) if its `kid` or `alg` is none of the keys' that have not retired,
     /// [`BadSignature`](VerifyErrorKind::BadSignature), and what [`Profile::check`] finds.
     pub fn verify(&self, token: &str, profile: &Profile, now: SystemTime) -> Result<Claims, VerifyError> {
-        let (claims, _) = self.open(token)?;
+        let (claims, _) = self.open(token, now)?;
         profile.check(&claims, now)?;
         Ok(claims)
     }
 
-    /// The claims of a token that one of the keys signed, and which key that is.
-    pub(crate) fn open(&self, token: &str) -> Result<(Claims, usize), VerifyError> {
+    /// The claims of a token that one of the keys signed, and the key.
+    pub(super) fn open(&self, token: &str, now: SystemTime) -> Result<(Claims, &PublicKey), VerifyError> {
         let parts = Parts::split(token)?;
         let header = Header::read(parts.header)?;
         let signature = strict::decode(parts.signature)?;
         let mut unknown = true;
-        for (index, key) in self.0.iter().enumerate() {
-            if !header.may_be(key) {
+        for key in &self.0 {
+            if !header.may_be(key) || !key.is_live(now) {
                 continue;
             }
             unknown = false;
             if key.verify(parts.signed.as_bytes(), &signature).is_ok() {
-                return Ok((Claims::read(Object::decode(parts.claims)?)?, index));
+                return Ok((Claims::read(Object::decode(parts.claims)?)?, key));
             }
         }
         Err(if unknown { VerifyErrorKind::UnknownKey } else { VerifyErrorKind::BadSignature }.into())

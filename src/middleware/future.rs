@@ -11,7 +11,7 @@ use crate::{
     message::Message,
     verify::{
         Verified,
-        steps::{Begun, Seeking, Start, Step, Verdict, Verification},
+        steps::{Begun, Records, Seeking, Step, Verification},
     },
 };
 use bytes::{Buf as _, Bytes};
@@ -80,13 +80,13 @@ enum Stage {
     /// verification holds is large, and need not move any more.
     Arrived,
     /// The store was asked for the key.
-    Seeking(Start, Seeking),
+    Seeking(Seeking),
     /// The body is arriving; these bytes of it have arrived and are not hashed yet.
     Receiving(Bytes),
     /// The body passes once more, from this frame and this byte of it on.
     Repeating(usize, usize),
     /// The store was asked whether all is as it was.
-    Deciding(Verdict),
+    Deciding(Seeking),
 }
 
 impl<S, ReqBody, B> ResponseFuture<S, ReqBody, B>
@@ -193,29 +193,34 @@ where
                 Stage::Arrived => {
                     *self.stage = match begin(self.share, self.head, &*self.body, self.verification)? {
                         Begun::Ready => Stage::Receiving(Bytes::new()),
-                        Begun::Seeking(start, seeking) => Stage::Seeking(start, seeking),
+                        Begun::Seeking(seeking) => Stage::Seeking(seeking),
                     };
                 }
-                Stage::Seeking(start, seeking) => {
-                    let start = *start;
+                Stage::Seeking(seeking) => {
                     let records = ready!(poll_store(seeking, self.timer.as_mut(), patience, cx))?;
                     let message = Message::new(self.head, original_target(self.head))?;
-                    *self.verification = Some(self.share.verifier.resume(start, &message, records)?);
+                    let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
+                    self.share.verifier.resume(verification, &message, records)?;
                     *self.stage = Stage::Receiving(Bytes::new());
                 }
                 Stage::Receiving(_) => {
                     ready!(self.poll_receive(cx))?;
-                    if let Some(verdict) = self.finish()? {
-                        return Poll::Ready(verdict);
+                    if let Some(verified) = self.finish()? {
+                        return Poll::Ready(Ok(verified));
                     }
                 }
                 Stage::Repeating(..) => {
                     ready!(self.poll_repeat(cx))?;
-                    if let Some(verdict) = self.finish()? {
-                        return Poll::Ready(verdict);
+                    if let Some(verified) = self.finish()? {
+                        return Poll::Ready(Ok(verified));
                     }
                 }
-                Stage::Deciding(verdict) => return poll_store(verdict, self.timer.as_mut(), patience, cx),
+                Stage::Deciding(seeking) => {
+                    let records = ready!(poll_store(seeking, self.timer.as_mut(), patience, cx))?;
+                    let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
+                    let target = original_target(self.head);
+                    return Poll::Ready(self.share.verifier.decide(verification, records, target));
+                }
             }
             // What comes next has a time limit of its own.
             self.timer.set(None);
@@ -291,13 +296,13 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Judges when the body has ended: the verdict, or the next stage.
-    fn finish(&mut self) -> Result<Option<Result<Verified, VerifyError>>, VerifyError> {
+    /// Judges when the body has ended: the caller, or the next stage.
+    fn finish(&mut self) -> Result<Option<Verified>, VerifyError> {
         let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
-        match self.share.verifier.finish(verification, self.head, original_target(self.head)) {
-            Step::Done(verdict) => return Ok(Some(verdict)),
+        match self.share.verifier.finish(verification, self.head, original_target(self.head))? {
+            Step::Done(verified) => return Ok(Some(verified)),
             Step::Again => *self.stage = Stage::Repeating(0, 0),
-            Step::Pending(verdict) => *self.stage = Stage::Deciding(verdict),
+            Step::Seeking(seeking) => *self.stage = Stage::Deciding(seeking),
         }
         Ok(None)
     }
@@ -325,13 +330,13 @@ impl Turn {
 }
 
 /// Waits for the store, but not for ever.
-fn poll_store<T>(
-    answer: &mut (impl Future<Output = Result<T, VerifyError>> + Unpin),
+fn poll_store(
+    seeking: &mut Seeking,
     timer: Pin<&mut Option<Sleep>>,
     patience: Duration,
     cx: &mut Context<'_>,
-) -> Poll<Result<T, VerifyError>> {
-    if let Poll::Ready(answer) = Pin::new(answer).poll(cx) {
+) -> Poll<Result<Records, VerifyError>> {
+    if let Poll::Ready(answer) = Pin::new(seeking).poll(cx) {
         return Poll::Ready(answer);
     }
     ready!(poll_timer(timer, patience, cx));

@@ -66,7 +66,7 @@ impl fmt::Display for Chain<'_> {
 
 fn tell_refused(verification: Option<&Verification>, error: &VerifyError, request_id: &str) {
     let scheme = verification.map(Verification::scheme);
-    let key_id = verification.map(|verification| verification.key_id().as_str());
+    let key_id = verification.and_then(Verification::key_id).map(|key_id| key_id.as_str());
     let cause = error.source().map(Chain);
     let cause = cause.as_ref().map(tracing::field::display);
     let outcome = error.kind().outcome();

@@ -1,8 +1,8 @@
 //! Several ways of signing on one route.
 
 use super::{
-    Verifier,
-    steps::{Begun, Records, Start, Step, Steps, Verification},
+    Distinct, Verified, Verifier,
+    steps::{Begun, Records, Step, Steps, Verification},
 };
 use crate::{
     error::{VerifyError, VerifyErrorKind},
@@ -34,15 +34,20 @@ pub struct AnyOf(Vec<Arc<dyn Verifier>>);
 impl AnyOf {
     /// Begins a list.
     #[must_use]
-    pub fn new(verifier: impl Verifier) -> Self {
+    pub fn new(verifier: impl Distinct) -> Self {
         Self(Arc::new(verifier).flatten())
     }
 
     /// Adds to the list. The order matters for the challenges of a 401 only.
     #[must_use]
-    pub fn or(mut self, verifier: impl Verifier) -> Self {
+    pub fn or(mut self, verifier: impl Distinct) -> Self {
         self.0.extend(Arc::new(verifier).flatten());
         self
+    }
+
+    /// The verifier whose credentials were found.
+    fn chosen(&self, verification: &Verification) -> Result<&dyn Verifier, VerifyError> {
+        Ok(&**self.0.get(verification.verifier).ok_or(VerifyErrorKind::Internal)?)
     }
 }
 
@@ -60,35 +65,40 @@ impl Steps for AnyOf {
     ) -> Result<Option<Begun>, VerifyError> {
         let mut chosen = None;
         for (index, verifier) in self.0.iter().enumerate() {
-            let Some(mut begun) = verifier.begin(message, place)? else { continue };
-            if chosen.is_some() {
+            let Some(begun) = verifier.begin(message, place)? else { continue };
+            if chosen.replace(begun).is_some() {
                 return Err(VerifyError::malformed("credentials of two kinds"));
             }
-            match (&mut begun, &mut *place) {
-                (Begun::Seeking(start, _), _) => start.verifier = index,
-                (Begun::Ready, Some(verification)) => verification.start.verifier = index,
-                (Begun::Ready, None) => return Err(VerifyErrorKind::Internal.into()),
-            }
-            chosen = Some(begun);
+            place.as_mut().ok_or(VerifyErrorKind::Internal)?.verifier = index;
         }
         Ok(chosen)
     }
 
     fn resume(
         &self,
-        start: Start,
+        verification: &mut Verification,
         message: &Message<'_>,
         records: Records,
-    ) -> Result<Verification, VerifyError> {
-        let verifier = self.0.get(start.verifier).ok_or(VerifyErrorKind::Internal)?;
-        verifier.resume(start, message, records)
+    ) -> Result<(), VerifyError> {
+        self.chosen(verification)?.resume(verification, message, records)
     }
 
-    fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step {
-        match self.0.get(verification.start.verifier) {
-            Some(verifier) => verifier.finish(verification, head, target),
-            None => Step::Done(Err(VerifyErrorKind::Internal.into())),
-        }
+    fn finish(
+        &self,
+        verification: &mut Verification,
+        head: &Parts,
+        target: &Uri,
+    ) -> Result<Step, VerifyError> {
+        self.chosen(verification)?.finish(verification, head, target)
+    }
+
+    fn decide(
+        &self,
+        verification: &mut Verification,
+        records: Records,
+        target: &Uri,
+    ) -> Result<Verified, VerifyError> {
+        self.chosen(verification)?.decide(verification, records, target)
     }
 
     fn flatten(self: Arc<Self>) -> Vec<Arc<dyn Verifier>> {

@@ -1,20 +1,21 @@
 //! The one place that knows the order of a verification: read, find, hash, compare, time, standing, tenant, look again.
 
 use super::{
-    Tolerance, Verified, Verifier,
-    steps::{Begun, Records, Seeking, Start, Step, Steps, Verdict, Verification},
+    Tolerance, Verified, Verifier, in_force,
+    steps::{Begun, Proven, Records, Seeking, Signing, Step, Steps, Verification},
+    tenant::OrganizationPaths,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{KeyId, Organization, SecretVersion, Standing},
+    credential::{Access, Credential, KeyId, Organization, SecretVersion},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
-    scheme::{Parameters, Presented, Route, Scheme, Tenancy},
+    scheme::{Parameters, Presented, Scheme, Tenancy},
     secret::Secret,
     signature::{Computation, MacKey, SignatureBase},
     store::{Found, KeyStore, Lookup, Record, StoreError},
 };
-use http::{HeaderValue, Method, Uri, request::Parts};
+use http::{HeaderValue, Uri, request::Parts};
 use std::{sync::Arc, time::SystemTime};
 
 /// How many other spellings of the signature base run over one pass of the body.
@@ -35,7 +36,7 @@ pub struct SignatureVerifier {
     keys: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     tolerance: Tolerance,
-    organization_paths: Vec<Route>,
+    organization_paths: OrganizationPaths,
     /// Stands in for the key of a caller who names none that exists, so that the answer costs the same.
     dummy: MacKey,
 }
@@ -46,8 +47,7 @@ impl SignatureVerifier {
         let mut random = [0; 32];
         SystemClock.fill(&mut random);
         let dummy = MacKey::new(scheme.algorithm(), &Secret::from_random(random));
-        let named = scheme.routes().listed().iter().filter(|route| route.names("organization"));
-        let organization_paths = named.cloned().collect();
+        let organization_paths = OrganizationPaths::among(scheme.routes().listed());
         Self {
             scheme: Box::new(scheme),
             keys: Arc::new(keys),
@@ -88,7 +88,7 @@ impl SignatureVerifier {
     ///
     /// [`ConfigError::RouteTemplate`].
     pub fn with_organization_path(mut self, template: &str) -> Result<Self, ConfigError> {
-        self.organization_paths.push(Route::new(Method::POST, template)?);
+        self.organization_paths.add(template)?;
         Ok(self)
     }
 
@@ -109,48 +109,48 @@ impl SignatureVerifier {
         }))
     }
 
-    /// Asks the store for everything that decides over this key and organization.
-    fn seek(&self, key_id: &KeyId, organization: Option<&Organization>) -> Sought {
-        let (scheme, key_id) = (self.scheme.name(), key_id.as_str());
-        let key = self.keys.find(Lookup::Key { scheme, key_id });
-        let app = match (self.scheme.tenancy(), organization) {
+    /// Asks the store for everything that decides over the key and the organization. What is at hand is put in its
+    /// place; what is not has to be waited for.
+    fn seek(&self, verification: &mut Verification) -> Option<Seeking> {
+        let Verification { key_id, organization, records, .. } = verification;
+        let (scheme, key_id) = (self.scheme.name(), key_id.as_ref().map_or("", KeyId::as_str));
+        let mut app = match (self.scheme.tenancy(), &*organization) {
             (Tenancy::Installed, Some(organization)) => {
                 let organization = organization.as_str();
                 self.keys.find(Lookup::Installation { scheme, key_id, organization })
             }
             _ => Found::Ready(None),
         };
-        match (key, app) {
-            (Found::Ready(key), Found::Ready(app)) => Sought::Ready(Records::new(key, app)),
-            (key, app) => Sought::Pending(Seeking(Box::pin(async move {
-                Ok(Records::new(settle(key).await?, settle(app).await?))
-            }))),
+        let mut key = self.keys.find(Lookup::Key { scheme, key_id });
+        if let (Found::Ready(key), Found::Ready(app)) = (&mut key, &mut app) {
+            *records = Records::new(key.take(), app.as_ref());
+            return None;
         }
+        Some(Seeking(Box::pin(
+            async move { Ok(Records::new(settle(key).await?, settle(app).await?.as_ref())) },
+        )))
     }
 
-    fn verification(
+    /// Begins to compute what the signature should be.
+    fn begin_signing(
         &self,
+        verification: &mut Verification,
         message: &Message<'_>,
-        read: Read<'_>,
-        mut records: Records,
-        start: Start,
-    ) -> Verification {
-        let Parameters { public_key, ref time, .. } = read.presented.parameters;
+        presented: Presented<'_>,
+    ) {
+        let Parameters { public_key, ref time, .. } = presented.parameters;
         // A key id beside another public key than its own names no key at all.
-        records.credential.take_if(|credential| !credential.goes_with(public_key));
-        let base = [self.scheme.signature_base(message, &read.presented.parameters)];
-        Verification {
-            computation: self.compute(&base, &records, start.arrived),
-            signature: read.presented.signature,
-            scheme: self.scheme.name(),
-            key_id: read.key_id,
-            organization: read.organization,
-            time: time.as_ref().map(|time| time.at),
-            records,
-            rounds: 0,
-            waited: false,
-            start,
+        if verification.records.credential().is_some_and(|credential| !credential.goes_with(public_key)) {
+            verification.records.key = None;
         }
+        let base = [self.scheme.signature_base(message, &presented.parameters)];
+        verification.signing = Some(Signing {
+            presented: presented.signature,
+            computation: self.compute(&base, &verification.records, verification.arrived),
+            time: time.as_ref().map(|time| time.at),
+            rounds: 0,
+            proven: None,
+        });
     }
 
     /// Begins a computation with every live secret, or with the dummy if there is none.
@@ -167,48 +167,60 @@ impl SignatureVerifier {
         let message = Message::new(head, target).ok()?;
         let presented = self.scheme.read(&message).ok()??;
         let alternates = self.scheme.alternates(&message, &presented.parameters);
-        let bases = alternates.chunks(SPELLINGS_A_PASS).nth(verification.rounds)?;
-        verification.computation = self.compute(bases, &verification.records, verification.start.arrived);
-        verification.rounds += 1;
+        let signing = verification.signing.as_mut()?;
+        let bases = alternates.chunks(SPELLINGS_A_PASS).nth(signing.rounds)?;
+        signing.computation = self.compute(bases, &verification.records, verification.arrived);
+        signing.rounds += 1;
         Some(())
     }
 
-    /// The organization that the path names, if it names one. Two different ones cannot both be the verified one.
-    fn named_in(&self, path: &str) -> Result<Option<Organization>, VerifyError> {
-        let named = self
-            .organization_paths
-            .iter()
-            .filter(|route| route.matches_path(path))
-            .filter_map(|route| route.named("organization", path));
-        let mut only = None;
-        for named in named {
-            let named = Organization::new(named).map_err(|_| elsewhere())?;
-            if only.replace(named.clone()).is_some_and(|other| other != named) {
-                return Err(elsewhere());
-            }
-        }
-        Ok(only)
+    /// What the presented signature was made with, if it is right.
+    fn prove(&self, verification: &mut Verification) -> Option<Proven> {
+        let signing = verification.signing.as_mut()?;
+        let matched = signing.computation.matches(&signing.presented)?;
+        let secret = verification.records.live(verification.arrived).nth(matched.key)?.number;
+        let spelling = match signing.rounds {
+            0 => 0,
+            round => (round - 1) * SPELLINGS_A_PASS + matched.base + 1,
+        };
+        signing.proven = Some(Proven { secret, spelling });
+        signing.proven
     }
 
-    /// The case that a right signature makes, if its time is right too.
-    fn case(
+    /// The verdict over a right signature, by what the store says now.
+    fn judge(
         &self,
         verification: &Verification,
-        secret: i64,
-        spelling: usize,
-        path: &str,
-    ) -> Result<Case, VerifyError> {
-        if let Some(time) = verification.time {
-            self.tolerance.check(time, verification.start.arrived)?;
+        target: &Uri,
+        now: SystemTime,
+    ) -> Result<Verified, VerifyError> {
+        let records = &verification.records;
+        let proven = verification.signing.as_ref().and_then(|signing| signing.proven);
+        let proven = proven.ok_or(VerifyErrorKind::Internal)?;
+        let credential = records.credential().ok_or(VerifyErrorKind::UnknownKey)?;
+        in_force(credential.standing(now))?;
+        if !records.live(now).any(|version| version.number == proven.secret) {
+            return Err(VerifyErrorKind::Expired.into());
         }
-        Ok(Case {
+        let named = verification.organization.as_ref();
+        let (at_home, acts_for) = match self.scheme.tenancy() {
+            Tenancy::Own => (true, credential.organization.as_ref()),
+            Tenancy::Named => (named.is_some() && named == credential.organization.as_ref(), named),
+            Tenancy::Installed => (named.is_none() || records.installed, named),
+        };
+        if !at_home {
+            return Err(VerifyErrorKind::WrongOrganization.into());
+        }
+        self.organization_paths.check(target.path(), acts_for)?;
+        Ok(Verified {
             scheme: verification.scheme,
-            tenancy: self.scheme.tenancy(),
-            key_id: verification.key_id.clone(),
-            organization: verification.organization.clone(),
-            named_in_path: self.named_in(path)?,
-            secret,
-            spelling,
+            key_id: verification.key_id.clone().ok_or(VerifyErrorKind::Internal)?,
+            principal: credential.principal.clone(),
+            organization: acts_for.cloned(),
+            permissions: credential.permissions.clone(),
+            access: Access::Write,
+            previous_secret: credential.secrets.iter().any(|version| version.number > proven.secret),
+            spelling: proven.spelling,
         })
     }
 }
@@ -225,58 +237,68 @@ impl Steps for SignatureVerifier {
         message: &Message<'_>,
         place: &mut Option<Verification>,
     ) -> Result<Option<Begun>, VerifyError> {
-        let Some(read) = self.read(message)? else { return Ok(None) };
-        let start = Start { verifier: 0, arrived: self.clock.now() };
-        Ok(Some(match self.seek(&read.key_id, read.organization.as_ref()) {
-            Sought::Ready(records) => {
-                *place = Some(self.verification(message, read, records, start));
-                Begun::Ready
-            }
-            Sought::Pending(seeking) => Begun::Seeking(start, seeking),
-        }))
+        let Some(Read { presented, key_id, organization }) = self.read(message)? else { return Ok(None) };
+        let verification = place.insert(Verification {
+            verifier: 0,
+            arrived: self.clock.now(),
+            scheme: self.scheme.name(),
+            key_id: Some(key_id),
+            organization,
+            records: Records::default(),
+            signing: None,
+            waited: false,
+        });
+        if let Some(seeking) = self.seek(verification) {
+            return Ok(Some(Begun::Seeking(seeking)));
+        }
+        self.begin_signing(verification, message, presented);
+        Ok(Some(Begun::Ready))
     }
 
     fn resume(
         &self,
-        start: Start,
+        verification: &mut Verification,
         message: &Message<'_>,
         records: Records,
-    ) -> Result<Verification, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let read = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
-        Ok(self.verification(message, read, records, start))
+        verification.records = records;
+        self.begin_signing(verification, message, read.presented);
+        Ok(())
     }
 
-    fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step {
-        let Some(matched) = verification.computation.matches(&verification.signature) else {
-            return match self.next_spellings(verification, head, target) {
-                Some(()) => Step::Again,
-                None => Step::Done(Err(verification.records.mismatch(verification.start.arrived).into())),
-            };
-        };
-        let secret = verification.records.live(verification.start.arrived).nth(matched.key);
-        let Some(secret) = secret.map(|version| version.number) else {
-            return Step::Done(Err(verification.records.mismatch(verification.start.arrived).into()));
-        };
-        let spelling = match verification.rounds {
-            0 => 0,
-            round => (round - 1) * SPELLINGS_A_PASS + matched.base + 1,
-        };
-        let case = match self.case(verification, secret, spelling, target.path()) {
-            Ok(case) => case,
-            Err(error) => return Step::Done(Err(error)),
-        };
-        if !verification.waited {
-            return Step::Done(case.judge(&verification.records, verification.start.arrived));
+    fn finish(
+        &self,
+        verification: &mut Verification,
+        head: &Parts,
+        target: &Uri,
+    ) -> Result<Step, VerifyError> {
+        if self.prove(verification).is_none() {
+            let again = self.next_spellings(verification, head, target).map(|()| Step::Again);
+            return again.ok_or_else(|| verification.records.mismatch(verification.arrived).into());
         }
-        // The upload took its time: what was true at its beginning may no longer be.
-        let clock = Arc::clone(&self.clock);
-        match self.seek(&case.key_id, case.organization.as_ref()) {
-            Sought::Ready(records) => Step::Done(case.judge(&records, clock.now())),
-            Sought::Pending(records) => Step::Pending(Verdict(Box::pin(async move {
-                let records = records.await?;
-                case.judge(&records, clock.now())
-            }))),
+        if let Some(time) = verification.signing.as_ref().and_then(|signing| signing.time) {
+            self.tolerance.check(time, verification.arrived)?;
         }
+        let mut now = verification.arrived;
+        if verification.waited {
+            // The upload took its time: what was true at its beginning may no longer be.
+            if let Some(seeking) = self.seek(verification) {
+                return Ok(Step::Seeking(seeking));
+            }
+            now = self.clock.now();
+        }
+        self.judge(verification, target, now).map(Step::Done)
+    }
+
+    fn decide(
+        &self,
+        verification: &mut Verification,
+        records: Records,
+        target: &Uri,
+    ) -> Result<Verified, VerifyError> {
+        verification.records = records;
+        self.judge(verification, target, self.clock.now())
     }
 
     fn flatten(self: Arc<Self>) -> Vec<Arc<dyn Verifier>> {
@@ -291,71 +313,7 @@ struct Read<'m> {
     organization: Option<Organization>,
 }
 
-/// A request whose signature is right, before it is known whether its key may be used.
-struct Case {
-    scheme: &'static str,
-    tenancy: Tenancy,
-    key_id: KeyId,
-    organization: Option<Organization>,
-    named_in_path: Option<Organization>,
-    secret: i64,
-    spelling: usize,
-}
-
-impl Case {
-    /// The organization that the request would act for.
-    fn acts_for<'a>(&'a self, records: &'a Records) -> Option<&'a Organization> {
-        match self.tenancy {
-            Tenancy::Own => records.credential.as_ref()?.organization.as_ref(),
-            Tenancy::Installed | Tenancy::Named => self.organization.as_ref(),
-        }
-    }
-
-    /// The verdict over a right signature, by what the store says now.
-    fn judge(self, records: &Records, now: SystemTime) -> Result<Verified, VerifyError> {
-        let credential = records.credential.as_ref().ok_or(VerifyErrorKind::UnknownKey)?;
-        match credential.standing(now) {
-            Standing::InForce => {}
-            Standing::Disabled => return Err(VerifyErrorKind::Disabled.into()),
-            Standing::Expired => return Err(VerifyErrorKind::Expired.into()),
-            Standing::NotYetValid => return Err(VerifyErrorKind::NotYetValid.into()),
-            Standing::Revoked => return Err(VerifyErrorKind::Revoked.into()),
-        }
-        if !records.live(now).any(|version| version.number == self.secret) {
-            return Err(VerifyErrorKind::Expired.into());
-        }
-        let at_home = match self.tenancy {
-            Tenancy::Own => true,
-            Tenancy::Named => self.organization.is_some() && self.organization == credential.organization,
-            Tenancy::Installed => self.organization.is_none() || records.installed,
-        };
-        if !at_home {
-            return Err(VerifyErrorKind::WrongOrganization.into());
-        }
-        if self.named_in_path.as_ref().is_some_and(|named| self.acts_for(records) != Some(named)) {
-            return Err(elsewhere());
-        }
-        Ok(Verified {
-            organization: self.acts_for(records).cloned(),
-            principal: credential.principal.clone(),
-            previous_secret: credential.secrets.iter().any(|version| version.number > self.secret),
-            scheme: self.scheme,
-            key_id: self.key_id,
-            spelling: self.spelling,
-        })
-    }
-}
-
-fn elsewhere() -> VerifyError {
-    VerifyError::with_detail(VerifyErrorKind::WrongOrganization, "the path names another organization")
-}
-
-enum Sought {
-    Ready(Records),
-    Pending(Seeking),
-}
-
-async fn settle(found: Found) -> Result<Option<Record>, VerifyError> {
+pub(super) async fn settle(found: Found) -> Result<Option<Record>, VerifyError> {
     match found {
         Found::Ready(record) => Ok(record),
         Found::Pending(record) => record.await.map_err(unavailable),
@@ -367,23 +325,26 @@ fn unavailable(error: StoreError) -> VerifyError {
 }
 
 impl Records {
-    fn new(key: Option<Record>, app: Option<Record>) -> Self {
-        let credential = match key {
+    fn new(key: Option<Record>, app: Option<&Record>) -> Self {
+        Self { key, installed: matches!(app, Some(Record::Installation(_))), ..Self::default() }
+    }
+
+    fn credential(&self) -> Option<&Credential> {
+        match &self.key {
             Some(Record::Credential(credential)) => Some(credential),
             _ => None,
-        };
-        Self { credential, installed: app.is_some_and(|app| matches!(app, Record::Installation(_))) }
+        }
     }
 
     /// The secrets that may be used at `now`.
     fn live(&self, now: SystemTime) -> impl Iterator<Item = &SecretVersion> + Clone {
-        let secrets = self.credential.as_ref().map_or(&[][..], |credential| &credential.secrets);
+        let secrets = self.credential().map_or(&[][..], |credential| &credential.secrets);
         secrets.iter().filter(move |version| version.is_live(now))
     }
 
     /// What a signature that matches no secret means.
     fn mismatch(&self, now: SystemTime) -> VerifyErrorKind {
-        match &self.credential {
+        match self.credential() {
             None => VerifyErrorKind::UnknownKey,
             Some(_) if self.live(now).next().is_none() => VerifyErrorKind::Expired,
             Some(_) => VerifyErrorKind::BadSignature,

@@ -3,19 +3,27 @@
 
 use super::{Verified, Verifier};
 use crate::{
-    credential::{Credential, KeyId, Organization},
+    credential::{KeyId, Organization},
     error::VerifyError,
     message::Message,
     signature::{Computation, Signature},
+    store::Record,
 };
 use http::{Uri, request::Parts};
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::SystemTime,
+};
 
 /// What every verifier can do.
+///
+/// A verification is large: it is made in the place that is offered for it, and what belongs to it is made inside.
 pub trait Steps: fmt::Debug + Send + Sync + 'static {
     /// Reads the message and looks for the key. `None` if the message carries no credentials of this kind.
-    ///
-    /// A verification is large, so it is made in the place that is offered for it.
     fn begin(
         &self,
         message: &Message<'_>,
@@ -25,44 +33,51 @@ pub trait Steps: fmt::Debug + Send + Sync + 'static {
     /// Goes on with the key that had to be waited for.
     fn resume(
         &self,
-        start: Start,
+        verification: &mut Verification,
         message: &Message<'_>,
         records: Records,
-    ) -> Result<Verification, VerifyError>;
+    ) -> Result<(), VerifyError>;
 
     /// Judges, when the body has ended.
-    fn finish(&self, verification: &mut Verification, head: &Parts, target: &Uri) -> Step;
+    fn finish(
+        &self,
+        verification: &mut Verification,
+        head: &Parts,
+        target: &Uri,
+    ) -> Result<Step, VerifyError>;
+
+    /// Judges by what the store says now, when that had to be waited for.
+    fn decide(
+        &self,
+        verification: &mut Verification,
+        records: Records,
+        target: &Uri,
+    ) -> Result<Verified, VerifyError>;
 
     /// This verifier as a list of verifiers that are not lists themselves.
     fn flatten(self: Arc<Self>) -> Vec<Arc<dyn Verifier>>;
 }
 
-/// Where and when a verification began.
-#[derive(Clone, Copy, Debug)]
-pub struct Start {
-    /// Which verifier of an [`AnyOf`](super::AnyOf).
-    pub(super) verifier: usize,
-    /// When the head of the request had arrived.
-    pub(super) arrived: SystemTime,
-}
-
-/// The beginning of a verification.
+/// The beginning of a verification, which is in its place.
 #[derive(Debug)]
 pub enum Begun {
-    /// The key was at hand, and the verification is in its place.
+    /// The key was at hand.
     Ready,
     /// The key has to be waited for.
-    Seeking(Start, Seeking),
+    Seeking(Seeking),
 }
 
 /// A key on its way.
 pub struct Seeking(pub(super) Pin<Box<dyn Future<Output = Result<Records, VerifyError>> + Send>>);
 
-/// What the store said about a key.
-#[derive(Debug)]
+/// What the store said about a key, as it came: the record is large, and is not unpacked.
+#[derive(Debug, Default)]
 pub struct Records {
-    pub(super) credential: Option<Credential>,
+    pub(super) key: Option<Record>,
     pub(super) installed: bool,
+    /// What the token says that was verified.
+    #[cfg(feature = "oauth2")]
+    pub(super) claims: Option<Arc<crate::jwt::Claims>>,
 }
 
 /// The end of a verification, or what it takes to get there.
@@ -70,40 +85,84 @@ pub struct Records {
 pub enum Step {
     /// The body has to pass once more, for other spellings of the signature base.
     Again,
-    /// The verdict.
-    Done(Result<Verified, VerifyError>),
-    /// The verdict, after one more look at the store.
-    Pending(Verdict),
+    /// The request is verified.
+    Done(Verified),
+    /// The store has to be looked at once more.
+    Seeking(Seeking),
 }
-
-/// A verdict on its way.
-pub struct Verdict(pub(super) Pin<Box<dyn Future<Output = Result<Verified, VerifyError>> + Send>>);
 
 /// A verification under way: the key is known (or a dummy stands in for it), the body streams past.
 pub struct Verification {
-    pub(super) computation: Computation,
-    pub(super) signature: Signature,
+    /// Which verifier of an [`AnyOf`](super::AnyOf).
+    pub(super) verifier: usize,
+    /// When the head of the request had arrived.
+    pub(super) arrived: SystemTime,
     pub(super) scheme: &'static str,
-    pub(super) key_id: KeyId,
+    /// What is known of the key: a token names it only when it has been looked at.
+    pub(super) key_id: Option<KeyId>,
     pub(super) organization: Option<Organization>,
-    pub(super) time: Option<SystemTime>,
     pub(super) records: Records,
-    /// How many times other spellings were begun with.
-    pub(super) rounds: usize,
+    /// The signature, where it is one that proves who calls.
+    pub(super) signing: Option<Signing>,
     /// Whether time has passed since the records were read.
     pub(super) waited: bool,
-    pub(super) start: Start,
+}
+
+/// A signature under verification.
+pub(super) struct Signing {
+    pub(super) presented: Signature,
+    pub(super) computation: Computation,
+    pub(super) time: Option<SystemTime>,
+    /// How many times other spellings were begun with.
+    pub(super) rounds: usize,
+    /// What the signature turned out to be made with.
+    pub(super) proven: Option<Proven>,
+}
+
+/// What a right signature is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Proven {
+    /// The number of the secret.
+    pub(super) secret: i64,
+    /// The spelling of the signature base.
+    pub(super) spelling: usize,
 }
 
 impl Verification {
+    /// The verification of a token, which no body is hashed for, and whose name is still to be found.
+    pub(super) fn of_token(scheme: &'static str, arrived: SystemTime) -> Self {
+        Self {
+            verifier: 0,
+            arrived,
+            scheme,
+            key_id: None,
+            organization: None,
+            records: Records::default(),
+            signing: None,
+            waited: false,
+        }
+    }
+
+    /// Takes what the store says about a token, and with it the token's name.
+    pub(super) fn take_token(&mut self, records: Records) {
+        self.key_id = match &records.key {
+            Some(Record::Client(client)) => Some(client.client_id.clone()),
+            Some(Record::ReadToken(token)) => Some(token.id.clone()),
+            _ => None,
+        };
+        self.records = records;
+    }
+
     /// Takes the next bytes of the body.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.computation.update(bytes);
+        if let Some(signing) = &mut self.signing {
+            signing.computation.update(bytes);
+        }
     }
 
     /// How many hashes run over each byte of the body.
     pub(crate) fn lanes(&self) -> usize {
-        self.computation.lanes()
+        self.signing.as_ref().map_or(0, |signing| signing.computation.lanes())
     }
 
     /// Says that the body has to be waited for: by its end, what the store said may no longer be true.
@@ -117,8 +176,8 @@ impl Verification {
     }
 
     /// The key id that was presented.
-    pub(crate) const fn key_id(&self) -> &KeyId {
-        &self.key_id
+    pub(crate) const fn key_id(&self) -> Option<&KeyId> {
+        self.key_id.as_ref()
     }
 }
 
@@ -134,24 +193,10 @@ impl fmt::Debug for Seeking {
     }
 }
 
-impl fmt::Debug for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Verdict(..)")
-    }
-}
-
 impl Future for Seeking {
     type Output = Result<Records, VerifyError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl Future for Verdict {
-    type Output = Result<Verified, VerifyError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
     }
 }

@@ -38,6 +38,9 @@ mod leaks;
 mod limits;
 // Where the layer may stand, and what the inner service then reads.
 mod middleware;
+// The issuer of tokens, and who gets through with them.
+#[cfg(feature = "oauth2")]
+mod oauth2;
 // What holds for every request of every scheme.
 mod properties;
 // What README.md shows works.

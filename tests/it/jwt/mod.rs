@@ -1,6 +1,6 @@
 //! Tokens: what is signed is verified, in one spelling only, and what others sign and verify agrees.
 
-mod hostile;
+pub(crate) mod hostile;
 mod oracles;
 
 use crate::support::{

@@ -105,13 +105,6 @@ fn rsa_sealed(signed: &str, encoding: &'static dyn RsaEncoding) -> String {
     format!("{signed}.{}", base64url(signature))
 }
 
-/// A private key from outside: PKCS #8 in PEM.
-pub(crate) fn from_private_pem(algorithm: TokenAlgorithm, pem: &str) -> PrivateKey {
-    let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-    let pkcs8 = base64::prelude::BASE64_STANDARD.decode(base64).unwrap();
-    PrivateKey::from_pkcs8(algorithm, &Secret::new(pkcs8).unwrap()).unwrap()
-}
-
 /// `ayyeka.json`.
 #[derive(Deserialize)]
 pub(crate) struct Ayyeka {
