@@ -37,11 +37,20 @@ pub struct Place<'a> {
     pub number: i64,
 }
 
+impl<'a> Place<'a> {
+    /// Where the private half of a key stands that signs tokens. As no scheme has an empty name, no credential's secret
+    /// stands there, and the number keeps it apart from the canary.
+    #[must_use]
+    pub const fn signing_key(kid: &'a str) -> Self {
+        Self { scheme: "", key_id: kid, number: 1 }
+    }
+}
+
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scheme {
-            // Not a credential's: no scheme has an empty name.
-            "" => write!(f, "the {}", self.key_id),
+            "" if self.number == 0 => write!(f, "the {}", self.key_id),
+            "" => write!(f, "the private half of signing key `{}`", self.key_id),
             scheme => write!(f, "secret {} of {scheme} key `{}`", self.number, self.key_id),
         }
     }

@@ -12,9 +12,12 @@
 use super::{
     StoreError,
     sql::{
-        PATIENCE, code, in_time,
+        PATIENCE,
+        access::sql_access,
+        code, in_time,
         schema::{require_applied, sql_migrations},
         sql_key_store,
+        tokens::sql_tokens,
     },
 };
 use crate::{clock::Clock, envelope::Keyring};
@@ -189,4 +192,6 @@ impl fmt::Debug for PostgresKeyStore {
     }
 }
 
+sql_access!(PostgresKeyStore);
 sql_key_store!(PostgresKeyStore over Postgres);
+sql_tokens!(PostgresKeyStore over Postgres);

@@ -3,9 +3,12 @@
 use super::{
     StoreError,
     sql::{
-        PATIENCE, code,
+        PATIENCE,
+        access::sql_access,
+        code,
         schema::{require_applied, sql_migrations},
         sql_key_store,
+        tokens::sql_tokens,
     },
 };
 use crate::{clock::Clock, envelope::Keyring};
@@ -170,4 +173,6 @@ impl fmt::Debug for SqliteKeyStore {
     }
 }
 
+sql_access!(SqliteKeyStore);
 sql_key_store!(SqliteKeyStore over Sqlite);
+sql_tokens!(SqliteKeyStore over Sqlite);

@@ -14,7 +14,11 @@ use std::{
 };
 
 /// How many secrets of one client may be in use at a time.
-pub(super) const MOST_LIVE_SECRETS: usize = 3;
+const MOST_LIVE_SECRETS: i64 = 3;
+/// What is refused for a client that is revoked.
+pub(super) const REVOKED: &str = "to change a revoked client";
+/// What is refused for a signing key that has its end.
+pub(super) const PUT_OFF: &str = "to put off the end of a signing key";
 
 /// Creates, lists and ends what tokens are made of. A secret goes in and never comes out.
 #[async_trait]
@@ -313,4 +317,17 @@ pub struct SigningKeySummary {
 
 pub(super) fn check_secret(secret: &Secret) -> Result<(), AdminError> {
     import::check_token(secret).map_err(|refused| AdminError::invalid("this secret", refused))
+}
+
+/// When older secrets end.
+pub(super) fn end_of(now: SystemTime, overlap: Duration) -> Result<SystemTime, AdminError> {
+    now.checked_add(overlap).ok_or(AdminError::new(AdminErrorKind::Invalid, "this overlap"))
+}
+
+/// Checks that a client with `live` secrets may have one more, if those stay for a while.
+pub(super) fn check_live(live: i64, they_stay: bool) -> Result<(), AdminError> {
+    match they_stay && live >= MOST_LIVE_SECRETS {
+        true => Err(AdminError::new(AdminErrorKind::Invalid, "more than three secrets in use")),
+        false => Ok(()),
+    }
 }

@@ -121,7 +121,7 @@ impl TokenAdmin for MemoryKeyStore {
     ) -> Result<i64, AdminError> {
         tokens::check_secret(secret)?;
         let now = self.clock.now();
-        let end = now.checked_add(overlap).ok_or(AdminError::new(AdminErrorKind::Invalid, "this overlap"))?;
+        let end = tokens::end_of(now, overlap)?;
         self.change_client(client_id, |client| client.rotate(SecretHash::of(secret.expose()), now, end))
     }
 
@@ -193,7 +193,7 @@ impl TokenAdmin for MemoryKeyStore {
             let key = tables.tokens.signing_keys.iter_mut().find(|(key, _)| key.public.kid == *kid);
             let (key, _) = key.ok_or(AdminError::new(AdminErrorKind::NotFound, "signing key"))?;
             if key.public.retires_at.is_some_and(|end| end < at) {
-                return Err(AdminError::new(AdminErrorKind::Invalid, "to put off the end of a signing key"));
+                return Err(AdminError::new(AdminErrorKind::Invalid, tokens::PUT_OFF));
             }
             key.public.retires_at = Some(at);
             tables.tokens.revision += 1;
@@ -267,19 +267,15 @@ impl Client {
 
     fn refuse_revoked(&self) -> Result<(), AdminError> {
         match self.own.state {
-            CredentialState::Revoked => {
-                Err(AdminError::new(AdminErrorKind::Invalid, "to change a revoked client"))
-            }
+            CredentialState::Revoked => Err(AdminError::new(AdminErrorKind::Invalid, tokens::REVOKED)),
             _ => Ok(()),
         }
     }
 
     fn rotate(&mut self, hash: SecretHash, now: SystemTime, end: SystemTime) -> Result<i64, AdminError> {
         self.refuse_revoked()?;
-        let live_at_end = |secret: &&ClientSecret| secret.is_live(now) && end > now;
-        if self.own.secrets.iter().filter(live_at_end).count() >= tokens::MOST_LIVE_SECRETS {
-            return Err(AdminError::new(AdminErrorKind::Invalid, "more than three secrets in use"));
-        }
+        let live = self.own.secrets.iter().filter(|secret| secret.is_live(now)).count();
+        tokens::check_live(i64::try_from(live).unwrap_or(i64::MAX), end > now)?;
         for older in &mut self.own.secrets {
             older.retires_at = Some(older.retires_at.map_or(end, |sooner| sooner.min(end)));
         }

@@ -3,9 +3,11 @@
 //! An engine brings its pool, its migrations and its way of opening. The rest is written once, here, as a macro:
 //! sqlx types a statement by its engine, and bounds that leave the engine open would hide the statements.
 
+pub(super) mod access;
 pub(super) mod rows;
 pub(super) mod schema;
 pub(super) mod statements;
+pub(super) mod tokens;
 
 use super::{AdminError, AdminErrorKind, StoreError};
 use sqlx::error::{DatabaseError, ErrorKind};
@@ -52,12 +54,12 @@ pub(super) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 }
 
 /// Implements [`KeyStore`](super::KeyStore) and [`KeyAdmin`](super::KeyAdmin) for a store that is `Clone` and has the
-/// fields `pool`, `keyring`, `clock` and `demo_keys`.
+/// fields `pool`, `keyring`, `clock` and `demo_keys`. `sql_access` and `sql_tokens` complete it.
 macro_rules! sql_key_store {
     ($store:ident over $database:ty) => {
         const _: () = {
             use $crate::{
-                credential::{KeyId, Organization, Principal},
+                credential::{KeyId, Organization, Permissions, Principal},
                 envelope::Place,
                 store::{
                     Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore,
@@ -150,6 +152,7 @@ macro_rules! sql_key_store {
                         .bind(new.public_key.as_deref())
                         .bind(rows::bound(new.not_before)?)
                         .bind(rows::bound(new.expires_at)?)
+                        .bind(rows::words(new.permissions.as_ref()))
                         .bind(new.demo)
                         .bind(self.now()?)
                         .execute(&mut **transaction)
@@ -210,11 +213,19 @@ macro_rules! sql_key_store {
                                 _ => Found::Ready(None),
                             }
                         }
-                        // Not in SQL yet.
-                        Lookup::Client { .. }
-                        | Lookup::ReadToken { .. }
-                        | Lookup::TokenKeys
-                        | Lookup::SigningKey => Found::Ready(None),
+                        Lookup::Client { client_id } => match KeyId::new(client_id) {
+                            Ok(id) => Found::Pending(Box::pin(in_time(self.clone().find_client(id)))),
+                            Err(_) => Found::Ready(None),
+                        },
+                        Lookup::ReadToken { hash } => {
+                            Found::Pending(Box::pin(in_time(self.clone().find_read_token(*hash))))
+                        }
+                        Lookup::TokenKeys => {
+                            Found::Pending(Box::pin(in_time(self.clone().find_token_keys())))
+                        }
+                        Lookup::SigningKey => {
+                            Found::Pending(Box::pin(in_time(self.clone().find_signing_key())))
+                        }
                     }
                 }
             }
@@ -282,16 +293,7 @@ macro_rules! sql_key_store {
                     account: &Principal,
                     organization: Option<&Organization>,
                 ) -> Result<(), AdminError> {
-                    if let Some(organization) = organization {
-                        self.require(organization).await?;
-                    }
-                    let inserted = sqlx::query(statements::INSERT_ACCOUNT)
-                        .bind(account.as_str())
-                        .bind(organization.map(Organization::as_str))
-                        .bind(self.now()?)
-                        .execute(&self.pool)
-                        .await;
-                    inserted.map(drop).map_err(|error| refused("account", error))
+                    self.insert_account(account, organization, &Permissions::all()).await
                 }
 
                 async fn accounts(&self) -> Result<Vec<Account>, AdminError> {

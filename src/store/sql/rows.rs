@@ -2,12 +2,12 @@
 
 use crate::{
     credential::{
-        Credential, CredentialState, Installation, KeyId, Organization, Permissions, Principal,
-        SecretVersion, TextError,
+        Credential, CredentialState, Installation, KeyId, Organization, Permissions, PermissionsError,
+        Principal, SecretVersion, TextError,
     },
     envelope::{CanaryError, Keyring, OpenError, Place, Sealed},
     signature::{Algorithm, MacKey},
-    store::{Account, AdminError, CredentialSummary, OrganizationSummary, SecretSummary},
+    store::{Account, AdminError, CredentialSummary, OrganizationSummary, SecretSummary, access},
 };
 use std::{
     error::Error,
@@ -28,6 +28,8 @@ pub(in crate::store) struct CredentialRow {
     not_before: Option<i64>,
     expires_at: Option<i64>,
     revision: i64,
+    permissions: Option<String>,
+    account_permissions: String,
     state: String,
     number: Option<i64>,
     keyring_id: Option<String>,
@@ -48,6 +50,7 @@ pub(in crate::store) fn credential(
     let mut credential = Credential::new(Principal::new(&first.account)?, []);
     credential.organization = first.organization.as_deref().map(Organization::new).transpose()?;
     credential.public_key = first.public_key.take().map(Into::into);
+    credential.permissions = effective(&first.account_permissions, first.permissions.as_deref())?;
     credential.state = state(&first.state)?;
     credential.not_before = first.not_before.map(time).transpose()?;
     credential.expires_at = first.expires_at.map(time).transpose()?;
@@ -109,6 +112,7 @@ pub(in crate::store) fn organizations(
 pub(in crate::store) struct AccountRow {
     id: String,
     organization: Option<String>,
+    permissions: String,
     state: String,
 }
 
@@ -118,7 +122,7 @@ pub(in crate::store) fn accounts(rows: Vec<AccountRow>) -> Result<Vec<Account>, 
         Ok(Account {
             account: Principal::new(&row.id)?,
             organization: row.organization.as_deref().map(Organization::new).transpose()?,
-            permissions: Permissions::all(),
+            permissions: Permissions::parse(&row.permissions)?,
             disabled: row.state != "active",
         })
     };
@@ -136,6 +140,7 @@ pub(in crate::store) struct SummaryRow {
     state: String,
     not_before: Option<i64>,
     expires_at: Option<i64>,
+    permissions: Option<String>,
     created_at: i64,
     demo: bool,
     number: Option<i64>,
@@ -178,7 +183,7 @@ impl SummaryRow {
             principal: Principal::new(&self.account)?,
             organization: self.organization.as_deref().map(Organization::new).transpose()?,
             public_key: self.public_key,
-            permissions: None,
+            permissions: limit(self.permissions.as_deref())?,
             state: state(&self.state)?,
             not_before: self.not_before.map(time).transpose()?,
             expires_at: self.expires_at.map(time).transpose()?,
@@ -210,13 +215,36 @@ pub(in crate::store) fn bound(time: Option<SystemTime>) -> Result<Option<i64>, A
     time.map(seconds).transpose().map_err(|error| AdminError::invalid("this time", error))
 }
 
-fn time(seconds: i64) -> Result<SystemTime, RowError> {
+/// Own permissions as they stand in the database.
+pub(in crate::store) fn words(own: Option<&Permissions>) -> Option<String> {
+    own.filter(|own| **own != Permissions::all()).map(Permissions::to_string)
+}
+
+/// What an account has after a grant.
+pub(in crate::store) fn granted(before: &str, words: &Permissions) -> Result<Permissions, AdminError> {
+    let before = Permissions::parse(before).map_err(AdminError::unavailable)?;
+    before.with(words).map_err(access::refused)
+}
+
+/// A limit in time of a row.
+pub(super) fn time(seconds: i64) -> Result<SystemTime, RowError> {
     let since = u64::try_from(seconds).map(Duration::from_secs).ok();
     since.and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or(RowError::Unknown("time"))
 }
 
-fn state(word: &str) -> Result<CredentialState, RowError> {
+pub(super) fn state(word: &str) -> Result<CredentialState, RowError> {
     CredentialState::parse(word).ok_or(RowError::Unknown("state"))
+}
+
+/// What an account's permissions leave of a row's own.
+pub(super) fn effective(of_account: &str, own: Option<&str>) -> Result<Permissions, RowError> {
+    let of_account = Permissions::parse(of_account)?;
+    Ok(own.map(Permissions::parse).transpose()?.map_or(of_account.clone(), |own| of_account.and(&own)))
+}
+
+/// A row's own permissions for a list: what allows everything is no limit.
+pub(super) fn limit(own: Option<&str>) -> Result<Option<Permissions>, RowError> {
+    Ok(own.map(Permissions::parse).transpose()?.filter(|own| *own != Permissions::all()))
 }
 
 /// A time lies outside of what the tables take.
@@ -236,6 +264,7 @@ impl Error for OutOfRange {}
 #[derive(Debug)]
 pub(in crate::store) enum RowError {
     Name(TextError),
+    Permissions(PermissionsError),
     Sealed(OpenError),
     Unknown(&'static str),
 }
@@ -244,6 +273,7 @@ impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(_) => f.write_str("the database holds a name that cannot be one"),
+            Self::Permissions(_) => f.write_str("the database holds permissions that are none"),
             Self::Sealed(_) => f.write_str("the database holds a secret that does not open"),
             Self::Unknown(what) => write!(f, "the database holds a {what} that this version does not know"),
         }
@@ -254,6 +284,7 @@ impl Error for RowError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Name(source) => Some(source),
+            Self::Permissions(source) => Some(source),
             Self::Sealed(source) => Some(source),
             Self::Unknown(_) => None,
         }
@@ -263,6 +294,12 @@ impl Error for RowError {
 impl From<OpenError> for RowError {
     fn from(source: OpenError) -> Self {
         Self::Sealed(source)
+    }
+}
+
+impl From<PermissionsError> for RowError {
+    fn from(source: PermissionsError) -> Self {
+        Self::Permissions(source)
     }
 }
 

@@ -1,12 +1,8 @@
 //! What an operator may do, what is refused, and in which order things are listed.
 
 use super::*;
-use countersign::store::{AdminError, AdminErrorKind, SecretRefused, fingerprint};
-use std::{error::Error, fmt};
-
-fn kind<T: fmt::Debug>(result: Result<T, AdminError>) -> AdminErrorKind {
-    result.unwrap_err().kind()
-}
+use countersign::store::{SecretRefused, fingerprint};
+use std::error::Error;
 
 pub(super) async fn what_exists_is_not_made_again(bench: &impl Bench) {
     let store = bench.store();
@@ -105,6 +101,7 @@ pub(super) async fn a_summary_tells_everything_but_the_secret(bench: &impl Bench
     let mut new = new_key("salescloud", "9f0c");
     new.organization = Some(organization("acme"));
     new.public_key = Some("849015eb".into());
+    new.permissions = Some(permissions("sites:*"));
     new.not_before = Some(at(NOW + 10));
     new.expires_at = Some(at(NOW + 20));
     new.demo = true;
@@ -116,6 +113,7 @@ pub(super) async fn a_summary_tells_everything_but_the_secret(bench: &impl Bench
     assert_eq!(shown.principal, principal("ops"));
     assert_eq!(shown.organization, new.organization);
     assert_eq!(shown.public_key, new.public_key);
+    assert_eq!(shown.permissions, new.permissions);
     assert_eq!(shown.state, CredentialState::Active);
     assert_eq!((shown.not_before, shown.expires_at), (new.not_before, new.expires_at));
     assert_eq!(shown.created_at, at(NOW));
@@ -129,6 +127,7 @@ pub(super) async fn a_summary_tells_everything_but_the_secret(bench: &impl Bench
     let accounts = store.accounts().await.unwrap();
     assert_eq!(accounts[0].account, principal("ops"));
     assert_eq!(accounts[0].organization, Some(organization("acme")));
+    assert_eq!(accounts[0].permissions, Permissions::all());
     assert!(!accounts[0].disabled);
     assert!(!store.organizations().await.unwrap()[0].disabled);
 }

@@ -1,5 +1,6 @@
 //! What every key store promises: one suite, run over each of them, and one more for those in a database.
 
+mod access;
 mod admin;
 mod keys;
 // The two schemas are one.
@@ -11,18 +12,26 @@ mod pooler;
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql_tokens;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod tokens;
 
 use countersign::{
     clock::ManualClock,
-    credential::{Credential, CredentialState, Installation, KeyId, Organization, Principal, Standing},
+    credential::{
+        Credential, CredentialState, Installation, KeyId, Organization, Permissions, Principal, Standing,
+    },
     secret::Secret,
     signature::{Algorithm, Computation, MacKey, SignatureBase},
-    store::{Found, KeyAdmin, KeyStore, Lookup, MemoryKeyStore, NewCredential, Record, StoreError},
+    store::{
+        AccessAdmin, AdminError, AdminErrorKind, Found, KeyAdmin, KeyStore, Lookup, MemoryKeyStore,
+        NewCredential, Record, StoreError, TokenAdmin,
+    },
 };
 use std::{
-    iter,
+    fmt, iter,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -32,7 +41,7 @@ const SECRET: &str = "3f9a64b0d1c84e3db2f7a5908c6e1d42";
 
 /// A store under test; what it needs lives and ends with it.
 trait Bench: Sized {
-    type Store: KeyAdmin + KeyStore;
+    type Store: AccessAdmin + KeyAdmin + KeyStore + TokenAdmin;
 
     async fn open() -> Self;
     fn store(&self) -> &Self::Store;
@@ -68,6 +77,12 @@ macro_rules! store_contract {
     ($name:ident: $bench:ty) => {
         mod $name {
             run_over! { $bench:
+                access::a_grant_adds_to_what_is_there
+                access::a_key_may_do_what_it_and_its_account_may
+                access::an_account_is_made_within_limits
+                access::every_change_of_rights_raises_the_revision
+                access::permissions_that_are_none_are_refused
+                access::what_is_switched_off_is_off_until_it_is_on_again
                 admin::a_secret_that_breaks_a_rule_is_refused
                 admin::a_summary_tells_everything_but_the_secret
                 admin::an_end_before_the_beginning_is_refused
@@ -82,6 +97,16 @@ macro_rules! store_contract {
                 keys::an_installation_is_found_while_it_lasts
                 keys::hostile_text_is_found_nowhere
                 keys::limits_in_time_are_handed_on
+                tokens::a_client_is_found_as_it_was_stored
+                tokens::a_client_keeps_its_older_secrets_for_a_while
+                tokens::a_client_that_breaks_a_rule_is_refused
+                tokens::a_read_token_is_found_by_its_hash_alone
+                tokens::a_revoked_client_stays_revoked
+                tokens::a_signing_key_retires_and_stays_so
+                tokens::of_the_keys_that_may_sign_the_newest_does
+                tokens::owners_limit_clients_and_read_tokens
+                tokens::a_token_of_nobody_is_named
+                tokens::no_client_or_token_is_made_again
             }
         }
     };
@@ -104,6 +129,13 @@ macro_rules! sql_contract {
                 sql::names_are_never_given_out_again
                 sql::rows_that_make_no_sense_are_refused
                 sql::what_an_operator_switches_off_is_off
+                sql_tokens::a_row_that_makes_no_sense_is_refused
+                sql_tokens::a_signing_key_is_sealed_in_its_place
+                sql_tokens::every_change_of_a_token_raises_its_revision
+                sql_tokens::ids_of_tokens_are_never_given_out_again
+                sql_tokens::permissions_have_one_form
+                sql_tokens::what_an_operator_writes_is_found
+                sql_tokens::what_is_withdrawn_stays_so
             }
         }
     };
@@ -202,4 +234,12 @@ fn principal(text: &str) -> Principal {
 
 fn secret(text: &str) -> Secret {
     Secret::new(text).unwrap()
+}
+
+fn permissions(text: &str) -> Permissions {
+    Permissions::parse(text).unwrap()
+}
+
+fn kind<T: fmt::Debug>(result: Result<T, AdminError>) -> AdminErrorKind {
+    result.unwrap_err().kind()
 }

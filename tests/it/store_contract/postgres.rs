@@ -7,7 +7,7 @@ use super::{
 use crate::support::postgres::Database;
 use countersign::{
     envelope::{Keyring, Sealed},
-    store::{AdminErrorKind, PostgresDatabase, PostgresKeyStore},
+    store::{PostgresDatabase, PostgresKeyStore},
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use std::{error::Error as _, net::TcpListener, sync::Arc, time::Instant};
