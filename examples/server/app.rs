@@ -1,11 +1,13 @@
 //! The application: which layer guards which routes, and what is open.
 
 use crate::{
-    config::Config,
+    config::{Config, TokenAuth},
     graphql_endpoint::{GraphqlEndpoint, graphql_routes},
     keys::Keys,
     ops::{OpsEndpoint, ops_routes},
     schema::apps::Apps,
+    sites::sites_routes,
+    tokens,
 };
 use axum::{
     Router,
@@ -19,9 +21,10 @@ use countersign::{
     SignatureVerifier, VerifyLayer,
     clock::{Clock, SystemClock},
     error::ConfigError,
-    middleware::{GraphQlErrors, OpsErrors, StripIdentityLayer},
+    middleware::{GraphQlErrors, MessageErrors, OpsErrors, StripIdentityLayer},
+    oauth2::JwksEndpoint,
     scheme::{Ateliere, Corezoid, SalesCloud},
-    verify::{AnyOf, Verifier},
+    verify::{AnyOf, BearerVerifier, ReadTokenVerifier, Verifier},
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
@@ -47,8 +50,11 @@ pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Re
     let ops_guard = VerifyLayer::new(ops_verifier(config, keys)?)
         .with_body_limit(config.body_limit)
         .with_rejection(OpsErrors::default());
+    let sites = sites_routes(pool.clone()).route_layer(sites_guard(config, keys));
     let pool = pool.clone();
     let open = Router::new()
+        .route_service("/auth/token", tokens::endpoint(config, keys))
+        .route_service("/.well-known/jwks.json", JwksEndpoint::new(Arc::clone(keys)))
         .route("/", get(|| async { Html(include_str!("page.html")) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| ready(pool)))
@@ -56,6 +62,7 @@ pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Re
     Ok(graphql_routes(graphql)
         .route_layer(graphql_guard)
         .merge(ops_routes(ops, ops_guard))
+        .merge(sites)
         .merge(open)
         .layer(CatchPanicLayer::new())
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -76,7 +83,7 @@ async fn ready(pool: AnyPool) -> (StatusCode, &'static str) {
     }
 }
 
-/// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does.
+/// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does, or carry a token of either kind.
 fn graphql_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {
     let mut ateliere = Ateliere::default();
     for url in &config.public_urls {
@@ -90,7 +97,22 @@ fn graphql_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<
         .with_route(Method::POST, ORGANIZATION_PATH)?;
     let ateliere =
         SignatureVerifier::new(ateliere, Arc::clone(keys)).with_organization_path(ORGANIZATION_PATH)?;
-    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, Arc::clone(keys))))
+    let read_tokens = ReadTokenVerifier::new(Arc::clone(keys)).with_organization_path(ORGANIZATION_PATH)?;
+    let bearer = BearerVerifier::new(Arc::clone(keys), tokens::profile());
+    Ok(AnyOf::new(ateliere)
+        .or(SignatureVerifier::new(salescloud, Arc::clone(keys)))
+        .or(read_tokens)
+        .or(bearer.with_organization_path(ORGANIZATION_PATH)?))
+}
+
+fn sites_guard(config: &Config, keys: &Keys) -> VerifyLayer {
+    let tokens = BearerVerifier::new(Arc::clone(keys), tokens::profile());
+    match config.token_auth {
+        TokenAuth::Strict => VerifyLayer::new(tokens),
+        TokenAuth::Goa => VerifyLayer::new(tokens.goa_style()),
+    }
+    .with_body_limit(config.body_limit)
+    .with_rejection(MessageErrors::default())
 }
 
 fn ops_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {

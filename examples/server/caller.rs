@@ -29,8 +29,8 @@ impl From<&Verified> for Caller {
             key_id: verified.key_id().to_string(),
             principal: verified.principal().to_string(),
             organization: verified.organization().map(ToString::to_string),
-            permissions: Permissions::all(), /*STUB*/
-            access: Access::Write,           /*STUB*/
+            permissions: verified.permissions().clone(),
+            access: verified.access(),
         }
     }
 }

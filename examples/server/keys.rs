@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use countersign::{
     clock::{Clock as _, SystemClock},
     envelope::{CanaryError, Keyring},
-    store::{KeyAdmin, KeyStore, PostgresKeyStore, SqliteKeyStore},
+    store::{KeyAdmin, KeyStore, PostgresKeyStore, SqliteKeyStore, TokenAdmin},
 };
 use std::{error::Error as _, fs, path::Path, sync::Arc};
 
@@ -16,9 +16,9 @@ use std::{error::Error as _, fs, path::Path, sync::Arc};
 pub(crate) type Keys = Arc<dyn Store>;
 
 /// What the server asks a key store for.
-pub(crate) trait Store: Apps + KeyAdmin + KeyStore {}
+pub(crate) trait Store: Apps + KeyAdmin + KeyStore + TokenAdmin {}
 
-impl<S: Apps + KeyAdmin + KeyStore> Store for S {}
+impl<S: Apps + KeyAdmin + KeyStore + TokenAdmin> Store for S {}
 
 /// Opens the key store and brings its tables up to date.
 pub(crate) async fn open(config: &Config) -> anyhow::Result<Keys> {

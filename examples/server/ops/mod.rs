@@ -110,6 +110,9 @@ impl OpsEndpoint {
 
     /// Answers a verified request for a file that an export made.
     pub(crate) async fn download(&self, caller: &Caller, file: &str) -> Response {
+        if !caller.may("ops:read") {
+            return (StatusCode::FORBIDDEN, Answer::failed("User has no rights")).into_response();
+        }
         match export::read(&self.pool, &caller.workspace(), file).await {
             Ok(Some(content)) => ([(CONTENT_TYPE, "application/json")], content).into_response(),
             // Corezoid's answers for files are not public; these two are ours.
