@@ -70,17 +70,34 @@ impl<'m> Message<'m> {
         self.authority
     }
 
+    /// The only values of these headers, each `None` if it is absent, found in one walk over the message's headers.
+    /// Twice is malformed, never "the first wins".
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyErrorKind::Malformed`] if one of the headers stands more than once.
+    pub fn headers_once<const N: usize>(
+        &self,
+        names: [&HeaderName; N],
+    ) -> Result<[Option<&'m HeaderValue>; N], VerifyError> {
+        let mut found = [None; N];
+        for (name, value) in self.headers {
+            let place =
+                names.iter().position(|wanted| *wanted == name).and_then(|index| found.get_mut(index));
+            if place.is_some_and(|place| place.replace(value).is_some()) {
+                return Err(VerifyError::malformed("a credential header stands more than once"));
+            }
+        }
+        Ok(found)
+    }
+
     /// The only value of a header, `None` if it is absent. Twice is malformed, never "the first wins".
     ///
     /// # Errors
     ///
     /// [`VerifyErrorKind::Malformed`] if the header stands more than once.
     pub fn header_once(&self, name: &HeaderName) -> Result<Option<&'m HeaderValue>, VerifyError> {
-        let mut values = self.headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (value, None) => Ok(value),
-            _ => Err(VerifyError::malformed("a credential header stands more than once")),
-        }
+        self.headers_once([name]).map(|[value]| value)
     }
 
     /// The only value of a header as visible ASCII, `None` if it is absent.
@@ -89,11 +106,15 @@ impl<'m> Message<'m> {
     ///
     /// [`VerifyErrorKind::Malformed`] if the header stands more than once, is empty, or holds other characters.
     pub fn text_once(&self, name: &HeaderName) -> Result<Option<&'m str>, VerifyError> {
-        let Some(value) = self.header_once(name)? else { return Ok(None) };
-        match value.to_str() {
-            Ok(text) if !text.is_empty() => Ok(Some(text)),
-            _ => Err(VerifyError::malformed("a credential header is empty or not visible ASCII")),
-        }
+        self.header_once(name)?.map(text).transpose()
+    }
+}
+
+/// The value of a credential header as visible ASCII, which is not empty.
+pub(crate) fn text(value: &HeaderValue) -> Result<&str, VerifyError> {
+    match value.to_str() {
+        Ok(text) if !text.is_empty() => Ok(text),
+        _ => Err(VerifyError::malformed("a credential header is empty or not visible ASCII")),
     }
 }
 
@@ -114,7 +135,7 @@ fn authority<'m>(head: &'m Parts, target: &'m Uri) -> Result<Option<&'m str>, Ve
     let host = match (hosts.next(), hosts.next()) {
         (None, _) if head.version == Version::HTTP_11 => return Err(refuse("no Host header")),
         (None, _) => None,
-        (Some(host), None) => Some(host.as_bytes()),
+        (Some(host), None) => Some(host),
         _ => return Err(refuse("several Host headers")),
     };
     let host = match host.map(plain_authority) {
@@ -124,29 +145,67 @@ fn authority<'m>(head: &'m Parts, target: &'m Uri) -> Result<Option<&'m str>, Ve
     };
     match (target.authority(), host) {
         (Some(named), Some(host)) if named.as_str() != host => Err(refuse("Host and target differ")),
-        (Some(named), _) => plain_authority(named.as_str().as_bytes())
-            .map(Some)
-            .ok_or_else(|| refuse("the target's authority is not host[:port]")),
+        (Some(named), _) => {
+            plain(named.as_str()).map(Some).ok_or_else(|| refuse("the target's authority is not host[:port]"))
+        }
         (None, host) => Ok(host),
     }
 }
 
+/// Where a byte may stand in an authority.
+const NAME: u8 = 1;
+const ADDRESS: u8 = 2;
+const PORT: u8 = 4;
+const PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let b = byte as u8;
+        let marks = matches!(
+            b,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        );
+        places[byte] = (if b.is_ascii_alphanumeric() || marks { NAME } else { 0 })
+            | (if b.is_ascii_hexdigit() || b == b':' || b == b'.' { ADDRESS } else { 0 })
+            | (if b.is_ascii_digit() { PORT } else { 0 });
+        byte += 1;
+    }
+    places
+};
+
 /// The text, if it is a host in characters that one may have, and perhaps a port in digits (RFC 3986 §3.2.2). User
 /// information is refused: `@` is not among the characters.
-fn plain_authority(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (host, port) = match text.rsplit_once(':') {
+fn plain_authority(value: &HeaderValue) -> Option<&str> {
+    plain(value.to_str().ok()?)
+}
+
+fn plain(authority: &str) -> Option<&str> {
+    let bytes = authority.as_bytes();
+    let all = |bytes: &[u8], place| bytes.iter().all(|&byte| PLACES[usize::from(byte)] & place != 0);
+    let (host, port) = match bytes.iter().rposition(|&byte| byte == b':') {
         // The colons of an IPv6 address stand in brackets.
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (text, ""),
+        Some(colon) if !bytes.ends_with(b"]") => (&bytes[..colon], &bytes[colon + 1..]),
+        _ => (bytes, &[][..]),
     };
-    let name = |b: u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&b);
-    let address = |b: u8| b.is_ascii_hexdigit() || b":.".contains(&b);
-    let plain = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(inside) => !inside.is_empty() && inside.bytes().all(address),
-        None => !host.is_empty() && host.bytes().all(name),
+    let host = match host {
+        [b'[', inside @ .., b']'] => !inside.is_empty() && all(inside, ADDRESS),
+        _ => !host.is_empty() && all(host, NAME),
     };
-    (plain && port.bytes().all(|b| b.is_ascii_digit())).then_some(text)
+    (host && all(port, PORT)).then_some(authority)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod client;
 mod hash;
 mod permissions;
+mod secrets;
 mod text;
 mod token_key;
 
@@ -11,12 +12,12 @@ pub use self::{
     client::{Access, ClientSecret, OAuthClient, ReadToken},
     hash::SecretHash,
     permissions::{Permissions, PermissionsError},
+    secrets::Secrets,
     text::{KeyId, Organization, Principal, TextError},
     token_key::{SigningKey, TokenAlgorithm, TokenKey, TokenKeys},
 };
 
 use crate::signature::MacKey;
-use smallvec::SmallVec;
 use std::{sync::Arc, time::SystemTime};
 
 /// A stored key, as a verification needs it: secrets opened and keyed, times as they stand in the store.
@@ -41,7 +42,7 @@ pub struct Credential {
     /// The key does not work from this moment on.
     pub expires_at: Option<SystemTime>,
     /// The secrets that may still be in use, newest first.
-    pub secrets: SmallVec<[SecretVersion; 1]>,
+    pub secrets: Secrets,
     /// Rises with every change of the row; a cache never replaces a higher revision by a lower one.
     pub revision: i64,
 }

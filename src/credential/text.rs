@@ -19,7 +19,7 @@ enum Text {
 impl Text {
     fn new(text: &str) -> Result<Self, TextError> {
         // Names are nearly always visible ASCII, and that can be seen without decoding them.
-        let plain = text.bytes().filter(|byte| (b' '..=b'~').contains(byte)).count() == text.len();
+        let plain = text.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte));
         if text.is_empty() || text.len() > LONGEST || !plain && text.chars().any(char::is_control) {
             return Err(TextError(()));
         }

@@ -55,13 +55,15 @@ pin_project! {
         stage: Stage,
         #[pin]
         body: ReqBody,
-        #[pin]
-        timer: Option<Sleep>,
+        timer: Timer,
         #[pin]
         inner: Option<S::Future>,
         inner_body: PhantomData<fn() -> B>,
     }
 }
+
+/// What a request that has to wait waits for at most. Most have not to, and should not be larger for it.
+type Timer = Option<Pin<Box<Sleep>>>;
 
 /// A request whose verdict is open.
 struct Open<'f, ReqBody> {
@@ -71,7 +73,7 @@ struct Open<'f, ReqBody> {
     verification: &'f mut Option<Verification>,
     stage: &'f mut Stage,
     body: Pin<&'f mut ReqBody>,
-    timer: Pin<&'f mut Option<Sleep>>,
+    timer: &'f mut Timer,
 }
 
 /// How far a request has come.
@@ -161,7 +163,7 @@ where
             timer: this.timer,
         };
         let verdict = ready!(open.poll_verdict(cx));
-        open.timer.set(None);
+        *open.timer = None;
         this.share.release();
         let verified = match verdict {
             Ok(verified) => verified,
@@ -173,8 +175,7 @@ where
         *this.verification = None;
         let Some((mut head, mut service)) = this.request.take() else { return Poll::Pending };
         refuse::tell_accepted(&verified);
-        this.share.identity.strip(&mut head);
-        head.extensions.insert(verified);
+        this.share.introduce(&mut head, verified);
         let body = std::mem::take(this.frames).into_body();
         this.inner.set(Some(service.call(Request::from_parts(head, body.into()))));
         this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx))
@@ -197,7 +198,7 @@ where
                     };
                 }
                 Stage::Seeking(seeking) => {
-                    let records = ready!(poll_store(seeking, self.timer.as_mut(), patience, cx))?;
+                    let records = ready!(poll_store(seeking, self.timer, patience, cx))?;
                     let message = Message::new(self.head, original_target(self.head))?;
                     let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
                     self.share.verifier.resume(verification, &message, records)?;
@@ -216,14 +217,14 @@ where
                     }
                 }
                 Stage::Deciding(seeking) => {
-                    let records = ready!(poll_store(seeking, self.timer.as_mut(), patience, cx))?;
+                    let records = ready!(poll_store(seeking, self.timer, patience, cx))?;
                     let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
                     let target = original_target(self.head);
                     return Poll::Ready(self.share.verifier.decide(verification, records, target));
                 }
             }
             // What comes next has a time limit of its own.
-            self.timer.set(None);
+            *self.timer = None;
         }
     }
 
@@ -258,7 +259,7 @@ where
             if !data.is_empty() {
                 *left = data.slice(hashed..);
                 self.frames.push(data);
-                self.timer.set(None);
+                *self.timer = None;
                 progress = true;
             }
         }
@@ -270,7 +271,7 @@ where
                 return Poll::Pending;
             }
         }
-        ready!(poll_timer(self.timer.as_mut(), self.share.idle_timeout, cx));
+        ready!(poll_timer(self.timer, self.share.idle_timeout, cx));
         Poll::Ready(Err(VerifyErrorKind::Timeout.into()))
     }
 
@@ -332,7 +333,7 @@ impl Turn {
 /// Waits for the store, but not for ever.
 fn poll_store(
     seeking: &mut Seeking,
-    timer: Pin<&mut Option<Sleep>>,
+    timer: &mut Timer,
     patience: Duration,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Records, VerifyError>> {
@@ -345,11 +346,8 @@ fn poll_store(
 }
 
 /// Waits until the time is over, counted from the first call.
-fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, after: Duration, cx: &mut Context<'_>) -> Poll<()> {
-    if timer.is_none() {
-        timer.set(Some(sleep(after)));
-    }
-    timer.as_pin_mut().map_or(Poll::Ready(()), |timer| timer.poll(cx))
+fn poll_timer(timer: &mut Timer, after: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    timer.get_or_insert_with(|| Box::pin(sleep(after))).as_mut().poll(cx)
 }
 
 fn broken_off(error: impl Into<Box<dyn Error + Send + Sync>>) -> VerifyError {

@@ -1,8 +1,11 @@
 //! The layer: a verifier, the limits, and the shape of refusals.
 
 use super::{Problem, Rejection, VerifiedBody, Verify, strip::Prefixes};
-use crate::{error::VerifyErrorKind, verify::Verifier};
-use http::HeaderValue;
+use crate::{
+    error::VerifyErrorKind,
+    verify::{Verified, Verifier},
+};
+use http::{Extensions, HeaderValue, request::Parts};
 use std::{
     hash::{BuildHasher as _, RandomState},
     marker::PhantomData,
@@ -38,15 +41,36 @@ pub(super) struct Settings {
     pub(super) held_limit: u64,
     /// Unverified bytes held at the moment by requests whose bodies have to be waited for.
     pub(super) held: Arc<AtomicU64>,
+    /// No extensions, but room for the caller beside those that a router adds: a copy does not have to grow.
+    room: Extensions,
     request_ids: RandomState,
     request_count: Arc<AtomicU64>,
 }
 
 impl Settings {
+    /// Gives the request its caller, and takes away what else looks like one.
+    pub(super) fn introduce(&self, head: &mut Parts, verified: Verified) {
+        self.identity.strip(head);
+        if head.extensions.is_empty() {
+            head.extensions.clone_from(&self.room);
+        }
+        head.extensions.insert(verified);
+    }
+
     /// A name for a refusal that ties what the caller sees to what the operator sees.
     pub(super) fn request_id(&self) -> u64 {
         self.request_ids.hash_one(self.request_count.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+fn room() -> Extensions {
+    let mut room = Extensions::new();
+    room.insert([0_u8; 0]);
+    room.insert([0_u8; 1]);
+    room.insert([0_u8; 2]);
+    room.insert([0_u8; 3]);
+    room.clear();
+    room
 }
 
 /// A request's hold on the settings, and its share of the unverified bytes.
@@ -110,6 +134,7 @@ impl VerifyLayer {
             store_timeout: Duration::from_secs(5),
             held_limit: 256 << 20,
             held: Arc::default(),
+            room: room(),
             request_ids: RandomState::new(),
             request_count: Arc::default(),
         };

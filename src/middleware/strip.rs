@@ -14,7 +14,11 @@ const DEFAULT_PREFIXES: [&str; 3] = ["x-countersign-", "x-auth-", "x-consumer-"]
 
 /// Which headers only this server may set: all whose names begin with one of these.
 #[derive(Clone, Debug)]
-pub(super) struct Prefixes(Vec<Box<str>>);
+pub(super) struct Prefixes {
+    prefixes: Vec<Box<str>>,
+    /// The bytes that a prefix begins with, one bit each: they tell most names apart.
+    first: u128,
+}
 
 impl Default for Prefixes {
     fn default() -> Self {
@@ -24,17 +28,18 @@ impl Default for Prefixes {
 
 impl Prefixes {
     pub(super) fn new<'p>(prefixes: impl IntoIterator<Item = &'p str>) -> Self {
-        Self(prefixes.into_iter().map(|prefix| prefix.to_ascii_lowercase().into()).collect())
+        let prefixes: Vec<Box<str>> =
+            prefixes.into_iter().map(|prefix| prefix.to_ascii_lowercase().into()).collect();
+        let first = prefixes.iter().fold(0, |first, prefix| first | bit(prefix));
+        Self { prefixes, first }
     }
 
     /// Removes the headers, and a [`Verified`] that somebody else put there.
     pub(super) fn strip(&self, head: &mut Parts) {
         head.extensions.remove::<Verified>();
-        // The first letter tells most names apart.
         let claims = |name: &HeaderName| {
             let name = name.as_str();
-            let same = |prefix: &str| prefix.as_bytes().first() == name.as_bytes().first();
-            self.0.iter().any(|prefix| same(prefix) && name.starts_with(&**prefix))
+            self.first & bit(name) != 0 && self.prefixes.iter().any(|prefix| name.starts_with(&**prefix))
         };
         if head.headers.keys().any(claims) {
             let names: Vec<_> = head.headers.keys().filter(|name| claims(name)).cloned().collect();
@@ -43,6 +48,11 @@ impl Prefixes {
             }
         }
     }
+}
+
+/// The bit of a name's first byte. Names of headers are ASCII.
+fn bit(name: &str) -> u128 {
+    name.bytes().next().map_or(0, |byte| 1_u128.checked_shl(byte.into()).unwrap_or(0))
 }
 
 /// Layer for open routes that removes what a [`VerifyLayer`](super::VerifyLayer) removes from guarded ones.

@@ -79,7 +79,7 @@
 use super::{Covers, Parameters, Presented, Route, Routes, Scheme, Tenancy};
 use crate::{
     error::{ConfigError, SignError, VerifyError},
-    message::Message,
+    message::{Message, text},
     signature::{Algorithm, Segment, Signature, SignatureBase},
 };
 use http::{HeaderName, HeaderValue, Method, header::AUTHORIZATION, request::Parts};
@@ -123,19 +123,24 @@ impl SalesCloud {
     }
 }
 
-/// The token behind `App `, `None` if there is no `Authorization` or it has another scheme word.
-fn authorization<'m>(message: &Message<'m>) -> Result<Option<&'m str>, VerifyError> {
-    let Some(value) = message.text_once(&AUTHORIZATION)? else { return Ok(None) };
-    let (word, token) = value.split_once(' ').unwrap_or((value, ""));
-    Ok(word.eq_ignore_ascii_case(WORD).then_some(token))
+/// The token behind `App `, `None` if the value has another scheme word.
+fn token(value: &HeaderValue) -> Option<&[u8]> {
+    let (word, token) = value.as_bytes().split_at_checked(WORD.len())?;
+    let ours = word.eq_ignore_ascii_case(WORD.as_bytes());
+    match token {
+        [] if ours => Some(token),
+        [b' ', token @ ..] if ours => Some(token),
+        _ => None,
+    }
 }
 
 /// 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
 fn is_uuid(text: &str) -> bool {
     const DASHES: [usize; 4] = [8, 13, 18, 23];
-    let Ok(bytes) = <[u8; 36]>::try_from(text.as_bytes()) else { return false };
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
-    digits == 32 && DASHES.iter().all(|&place| bytes[place] == b'-')
+    let Ok(bytes) = <&[u8; 36]>::try_from(text.as_bytes()) else { return false };
+    let mut others = *bytes;
+    let dashes = DASHES.iter().all(|&place| std::mem::replace(&mut others[place], b'0') == b'-');
+    dashes & others.iter().fold(true, |all, byte| all & byte.is_ascii_hexdigit())
 }
 
 impl Scheme for SalesCloud {
@@ -164,19 +169,20 @@ impl Scheme for SalesCloud {
     }
 
     fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError> {
-        let signature = authorization(message)?;
-        let application = message.text_once(&APPLICATION)?;
-        let public_key = message.text_once(&PUBLIC_KEY)?;
-        let organization = message.text_once(&ORGANIZATION)?;
-        let (signature, application, public_key) = match (signature, application, public_key) {
+        let [signature, application, public_key, organization] =
+            message.headers_once([&AUTHORIZATION, &APPLICATION, &PUBLIC_KEY, &ORGANIZATION])?;
+        let (signature, application, public_key) = match (signature.and_then(token), application, public_key)
+        {
             (Some(signature), Some(application), Some(public_key)) => (signature, application, public_key),
             (None, None, None) if organization.is_none() => return Ok(None),
             _ => return Err(VerifyError::malformed("SalesCloud's headers are incomplete")),
         };
+        let (application, public_key) = (text(application)?, text(public_key)?);
+        let organization = organization.map(text).transpose()?;
         if !is_uuid(application) || !organization.is_none_or(is_uuid) {
             return Err(VerifyError::malformed("application and organization must be UUIDs"));
         }
-        if public_key.bytes().filter(u8::is_ascii_alphanumeric).count() != public_key.len() {
+        if !public_key.bytes().fold(true, |all, byte| all & byte.is_ascii_alphanumeric()) {
             return Err(VerifyError::malformed("the public key must be letters and digits"));
         }
         let signature = Signature::from_base64(Algorithm::HmacSha256, signature)

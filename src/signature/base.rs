@@ -46,10 +46,11 @@ impl<'m> Segment<'m> {
 }
 
 /// In which form the body goes into the signature.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum BodyForm {
     /// Not at all; only a request without a body can then be signed.
+    #[default]
     Absent,
     /// As the inside of a JSON string; it must be UTF-8.
     InJson,

@@ -11,7 +11,7 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use smallvec::SmallVec;
 use std::{fmt, sync::Arc};
-use subtle::{ConditionallySelectable, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 /// Several hashes over one text take turns in slices of this many bytes: short enough that a processor works on one
 /// while the other waits for its own last round.
@@ -22,6 +22,7 @@ const SLICE: usize = 128;
 ///
 /// All lanes (each live secret, or each spelling of the base under trial) run over the one pass of the body, and all
 /// of them are compared.
+#[derive(Default)]
 pub struct Computation {
     lanes: SmallVec<[Lane; 1]>,
     body: BodyForm,
@@ -50,20 +51,34 @@ struct Lane {
 enum State {
     HmacSha256(Hmac<Sha256>),
     SandwichSha1(Sha1, Arc<Secret>),
+    Ended,
 }
 
 impl Computation {
     /// Begins a signature for each of `bases` with each of `keys`.
     #[expect(clippy::needless_pass_by_value, reason = "callers have just made the iterator, and keep none")]
     pub fn begin<'k>(bases: &[SignatureBase<'_>], keys: impl Iterator<Item = &'k MacKey> + Clone) -> Self {
-        let body = bases.first().map_or(BodyForm::Absent, SignatureBase::body_form);
-        let mut lanes = SmallVec::new();
+        let mut computation = Self::default();
+        computation.add(bases, keys);
+        computation
+    }
+
+    /// Adds a lane for each of `bases` with each of `keys`, where the computation is: a lane is large. All bases take the
+    /// body in the same form, and none of it has passed.
+    pub(crate) fn add<'k>(
+        &mut self,
+        bases: &[SignatureBase<'_>],
+        keys: impl Iterator<Item = &'k MacKey> + Clone,
+    ) {
+        self.body = bases.first().map_or(BodyForm::Absent, SignatureBase::body_form);
         for (b, base) in bases.iter().enumerate() {
             for (k, key) in keys.clone().enumerate() {
-                lanes.push(Lane::begin(base, key, Matched { base: b, key: k }));
+                self.lanes.push(Lane::new(key, Matched { base: b, key: k }));
+                if let Some(lane) = self.lanes.last_mut() {
+                    lane.begin(base, key.secret());
+                }
             }
         }
-        Self { lanes, body, utf8: Utf8::default(), unsigned: false }
     }
 
     /// Takes the next bytes of the body.
@@ -89,25 +104,21 @@ impl Computation {
     /// that the base has no place for.
     #[must_use]
     pub fn matches(&mut self, presented: &Signature) -> Option<Matched> {
-        let whole = self.is_whole();
         let mut found = u32::MAX;
-        let mut at = SmallVec::<[Matched; 4]>::new();
-        for (index, lane) in (0_u32..).zip(std::mem::take(&mut self.lanes)) {
-            at.push(lane.at);
-            let computed = lane.finish();
-            let same = computed.as_bytes().ct_eq(presented.as_bytes())
-                & u8::from(computed.algorithm() == presented.algorithm()).into();
+        for (index, lane) in (0_u32..).zip(&mut self.lanes) {
+            let same = lane.finish().map_or(Choice::from(0), |computed| same(&computed, presented));
             found.conditional_assign(&index, same);
         }
-        usize::try_from(found).ok().filter(|_| whole).and_then(|index| at.get(index).copied())
+        let found = usize::try_from(found).ok().filter(|_| self.is_whole());
+        found.and_then(|index| self.lanes.get(index)).map(|lane| lane.at)
     }
 
     /// The signature of the first lane; `None` if there is no lane, if the body had to be text and is not, or if there
     /// is a body that the base has no place for.
     #[must_use]
-    pub fn sign(self) -> Option<Signature> {
+    pub fn sign(mut self) -> Option<Signature> {
         let whole = self.is_whole();
-        self.lanes.into_iter().next().filter(|_| whole).map(Lane::finish)
+        self.lanes.first_mut().filter(|_| whole).and_then(Lane::finish)
     }
 
     /// How many hashes run over each byte of the body.
@@ -127,6 +138,13 @@ impl fmt::Debug for Computation {
     }
 }
 
+/// Whether two signatures are the same, in time that does not depend on them: word by word, because a barrier around
+/// each byte costs more than the hash of a short text.
+fn same(computed: &Signature, presented: &Signature) -> Choice {
+    let algorithm = u8::from(computed.algorithm() == presented.algorithm());
+    computed.words().ct_eq(&presented.words()) & algorithm.into()
+}
+
 fn feed(lanes: &mut [Lane], bytes: &[u8]) {
     if let [lane] = lanes {
         return lane.state.update(bytes);
@@ -139,13 +157,16 @@ fn feed(lanes: &mut [Lane], bytes: &[u8]) {
 }
 
 impl Lane {
-    fn begin(base: &SignatureBase<'_>, key: &MacKey, at: Matched) -> Self {
+    fn new(key: &MacKey, at: Matched) -> Self {
+        Self { state: State::new(key), at, tail: SmallVec::new(), secrets_in_tail: SmallVec::new() }
+    }
+
+    /// Takes in what stands before the body, and keeps what comes after it.
+    fn begin(&mut self, base: &SignatureBase<'_>, secret: &[u8]) {
         let segments = base.segments();
         let body = |segment: &Segment<'_>| matches!(segment, Segment::Body | Segment::BodyInJson);
         let split = segments.iter().position(body).unwrap_or(segments.len());
-        let mut state = State::new(key);
-        let secret = key.secret();
-        let mut stage = Stage::new(|bytes| state.update(bytes));
+        let mut stage = Stage::new(|bytes| self.state.update(bytes));
         for segment in &segments[..split] {
             match segment {
                 Segment::Bytes(bytes) => stage.raw(bytes),
@@ -155,9 +176,7 @@ impl Lane {
             }
         }
         stage.finish();
-        let mut lane = Self { state, at, tail: SmallVec::new(), secrets_in_tail: SmallVec::new() };
-        lane.keep_tail(segments.get(split + 1..).unwrap_or_default());
-        lane
+        self.keep_tail(segments.get(split + 1..).unwrap_or_default());
     }
 
     fn keep_tail(&mut self, segments: &[Segment<'_>]) {
@@ -175,7 +194,8 @@ impl Lane {
         }
     }
 
-    fn finish(mut self) -> Signature {
+    /// The signature; `None` if it was asked for before.
+    fn finish(&mut self) -> Option<Signature> {
         let mut done = 0;
         for &place in &self.secrets_in_tail {
             self.state.update(&self.tail[done..place]);
@@ -209,6 +229,7 @@ impl State {
         match self {
             Self::HmacSha256(mac) => mac.update(bytes),
             Self::SandwichSha1(hash, _) => hash.update(bytes),
+            Self::Ended => {}
         }
     }
 
@@ -218,11 +239,12 @@ impl State {
         }
     }
 
-    fn finish(self) -> Signature {
-        match self {
+    fn finish(&mut self) -> Option<Signature> {
+        Some(match std::mem::replace(self, Self::Ended) {
             Self::HmacSha256(mac) => Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes()),
             Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize()),
-        }
+            Self::Ended => return None,
+        })
     }
 }
 

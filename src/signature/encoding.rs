@@ -50,9 +50,10 @@ impl Signature {
     /// # Errors
     ///
     /// [`EncodingError`] for any other length, character or case.
-    pub fn from_hex(algorithm: Algorithm, text: &str, case: Case) -> Result<Self, EncodingError> {
+    pub fn from_hex(algorithm: Algorithm, text: impl AsRef<[u8]>, case: Case) -> Result<Self, EncodingError> {
+        let text = text.as_ref();
         // The decoder takes either case, so the case is judged here.
-        if case == Case::Lower && text.bytes().any(|b| b.is_ascii_uppercase()) {
+        if case == Case::Lower && text.iter().any(u8::is_ascii_uppercase) {
             return Err(EncodingError(()));
         }
         let mut bytes = [0; LONGEST];
@@ -65,7 +66,7 @@ impl Signature {
     /// # Errors
     ///
     /// [`EncodingError`] for any other spelling or length.
-    pub fn from_base64(algorithm: Algorithm, text: &str) -> Result<Self, EncodingError> {
+    pub fn from_base64(algorithm: Algorithm, text: impl AsRef<[u8]>) -> Result<Self, EncodingError> {
         let len = algorithm.signature_len();
         // The engine asks for room for whole groups, three bytes each.
         let mut bytes = [0; LONGEST + 2];
@@ -89,6 +90,12 @@ impl Signature {
 
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.algorithm.signature_len()]
+    }
+
+    /// All bytes in words, zero behind the signature's own.
+    pub(super) fn words(&self) -> [u64; LONGEST / 8] {
+        let (words, _) = self.bytes.as_chunks();
+        std::array::from_fn(|at| words.get(at).copied().map_or(0, u64::from_le_bytes))
     }
 
     pub(super) const fn algorithm(&self) -> Algorithm {

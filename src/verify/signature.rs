@@ -109,21 +109,19 @@ impl SignatureVerifier {
         }))
     }
 
-    /// Asks the store for everything that decides over the key and the organization. What is at hand is put in its
-    /// place; what is not has to be waited for.
-    fn seek(&self, verification: &mut Verification) -> Option<Seeking> {
-        let Verification { key_id, organization, records, .. } = verification;
-        let (scheme, key_id) = (self.scheme.name(), key_id.as_ref().map_or("", KeyId::as_str));
-        let mut app = match (self.scheme.tenancy(), &*organization) {
+    /// Asks the store for everything that decides over this key and organization. What is at hand is put in its place;
+    /// what is not has to be waited for.
+    fn seek(&self, key_id: &str, organization: Option<&str>, place: &mut Records) -> Option<Seeking> {
+        let scheme = self.scheme.name();
+        let mut app = match (self.scheme.tenancy(), organization) {
             (Tenancy::Installed, Some(organization)) => {
-                let organization = organization.as_str();
                 self.keys.find(Lookup::Installation { scheme, key_id, organization })
             }
             _ => Found::Ready(None),
         };
         let mut key = self.keys.find(Lookup::Key { scheme, key_id });
         if let (Found::Ready(key), Found::Ready(app)) = (&mut key, &mut app) {
-            *records = Records::new(key.take(), app.as_ref());
+            *place = Records::new(key.take(), app.as_ref());
             return None;
         }
         Some(Seeking(Box::pin(
@@ -144,21 +142,28 @@ impl SignatureVerifier {
             verification.records.key = None;
         }
         let base = [self.scheme.signature_base(message, &presented.parameters)];
-        verification.signing = Some(Signing {
+        let signing = verification.signing.insert(Signing {
             presented: presented.signature,
-            computation: self.compute(&base, &verification.records, verification.arrived),
+            computation: Computation::default(),
             time: time.as_ref().map(|time| time.at),
             rounds: 0,
             proven: None,
         });
+        self.compute(&mut signing.computation, &base, &verification.records, verification.arrived);
     }
 
     /// Begins a computation with every live secret, or with the dummy if there is none.
-    fn compute(&self, bases: &[SignatureBase<'_>], records: &Records, arrived: SystemTime) -> Computation {
+    fn compute(
+        &self,
+        computation: &mut Computation,
+        bases: &[SignatureBase<'_>],
+        records: &Records,
+        arrived: SystemTime,
+    ) {
         if records.live(arrived).next().is_none() {
-            return Computation::begin(bases, std::iter::once(&self.dummy));
+            return computation.add(bases, std::iter::once(&self.dummy));
         }
-        Computation::begin(bases, records.live(arrived).map(|version| &version.key))
+        computation.add(bases, records.live(arrived).map(|version| &version.key));
     }
 
     /// Begins the next spellings; `None` if all were tried.
@@ -169,7 +174,8 @@ impl SignatureVerifier {
         let alternates = self.scheme.alternates(&message, &presented.parameters);
         let signing = verification.signing.as_mut()?;
         let bases = alternates.chunks(SPELLINGS_A_PASS).nth(signing.rounds)?;
-        signing.computation = self.compute(bases, &verification.records, verification.arrived);
+        signing.computation = Computation::default();
+        self.compute(&mut signing.computation, bases, &verification.records, verification.arrived);
         signing.rounds += 1;
         Some(())
     }
@@ -238,6 +244,7 @@ impl Steps for SignatureVerifier {
         place: &mut Option<Verification>,
     ) -> Result<Option<Begun>, VerifyError> {
         let Some(Read { presented, key_id, organization }) = self.read(message)? else { return Ok(None) };
+        let Parameters { key_id: id, organization: ref named, .. } = presented.parameters;
         let verification = place.insert(Verification {
             verifier: 0,
             arrived: self.clock.now(),
@@ -248,7 +255,7 @@ impl Steps for SignatureVerifier {
             signing: None,
             waited: false,
         });
-        if let Some(seeking) = self.seek(verification) {
+        if let Some(seeking) = self.seek(id, named.as_deref(), &mut verification.records) {
             return Ok(Some(Begun::Seeking(seeking)));
         }
         self.begin_signing(verification, message, presented);
@@ -283,7 +290,10 @@ impl Steps for SignatureVerifier {
         let mut now = verification.arrived;
         if verification.waited {
             // The upload took its time: what was true at its beginning may no longer be.
-            if let Some(seeking) = self.seek(verification) {
+            let Verification { key_id, organization, records, .. } = verification;
+            let key_id = key_id.as_ref().map_or("", KeyId::as_str);
+            let organization = organization.as_ref().map(Organization::as_str);
+            if let Some(seeking) = self.seek(key_id, organization, records) {
                 return Ok(Step::Seeking(seeking));
             }
             now = self.clock.now();

@@ -86,7 +86,7 @@ use self::spelling::{PublicUrl, Web};
 use super::{Covers, Parameters, Presented, Routes, Scheme, Tenancy};
 use crate::{
     error::{ConfigError, SignError, VerifyError, VerifyErrorKind},
-    message::Message,
+    message::{Message, text},
     signature::{Algorithm, Case, Segment, Signature, SignatureBase},
 };
 use http::{HeaderName, HeaderValue, Method, request::Parts};
@@ -178,15 +178,15 @@ impl Scheme for Ateliere {
     }
 
     fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError> {
-        let key_id = message.text_once(&KEY_ID)?;
-        let signature = message.text_once(&SIGNATURE)?;
-        let organization = message.header_once(&ORGANIZATION)?;
-        let (key_id, signature, organization) = match (key_id, signature, organization) {
-            (Some(key_id), Some(signature), Some(organization)) => (key_id, signature, organization),
-            // The organization alone may belong to another way of signing in.
-            (None, None, _) => return Ok(None),
-            _ => return Err(VerifyError::malformed("Ateliere's headers are incomplete")),
-        };
+        let (key_id, signature, organization) =
+            match message.headers_once([&KEY_ID, &SIGNATURE, &ORGANIZATION])? {
+                [Some(key_id), Some(signature), Some(organization)] => {
+                    (text(key_id)?, signature, organization)
+                }
+                // The organization alone may belong to another way of signing in.
+                [None, None, _] => return Ok(None),
+                _ => return Err(VerifyError::malformed("Ateliere's headers are incomplete")),
+            };
         let signature = Signature::from_hex(Algorithm::HmacSha256, signature, Case::Lower)
             .map_err(|_| VerifyError::malformed("oz-signature is not 64 lower-case hexadecimal digits"))?;
         let organization =

@@ -56,7 +56,8 @@ struct Tables {
     organizations: BTreeMap<String, OrganizationSummary>,
     accounts: BTreeMap<String, Account>,
     /// By scheme, then by key id: a lookup borrows both and allocates nothing.
-    credentials: HashMap<String, HashMap<String, Entry>>,
+    /// There are few schemes, and comparing their names is cheaper than hashing one.
+    credentials: BTreeMap<String, HashMap<String, Entry>>,
     tokens: tokens::Tables,
 }
 

@@ -137,12 +137,12 @@ async fn a_subject_names_an_account_and_a_client() {
 async fn an_organization_in_the_path_is_the_clients_own() {
     let issuer = Issuer::start().await;
     let token = format!("Bearer {}", token("", ""));
-    assert_eq!(issuer.call(&format!("/{AUDIENCE}/site"), &token).await.status, StatusCode::OK);
-    assert_eq!(issuer.call("/2092/site", &token).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(issuer.call(&format!("/org/{AUDIENCE}/site"), &token).await.status, StatusCode::OK);
+    assert_eq!(issuer.call("/org/2092/site", &token).await.status, StatusCode::UNAUTHORIZED);
     let mut nowhere = client(CLIENT, &[CLIENT_SECRET]);
     nowhere.organization = None;
     issuer.keys.insert_client(nowhere);
-    assert_eq!(issuer.call(&format!("/{AUDIENCE}/site"), &token).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(issuer.call(&format!("/org/{AUDIENCE}/site"), &token).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(issuer.call("/v2.0/site", &token).await.status, StatusCode::OK);
 }
 
@@ -209,9 +209,10 @@ async fn an_upload_held_open_does_not_outlive_the_client() {
 #[tokio::test]
 async fn a_bearer_stands_beside_other_credentials() {
     let keys = keys();
-    let any = AnyOf::new(BearerVerifier::new(Arc::clone(&keys), profile()).with_clock(ManualClock::at(NOW)))
-        .or(ReadTokenVerifier::new(keys));
-    let app = Router::new().route("/", any(whoami)).layer(VerifyLayer::new(any));
+    let either =
+        AnyOf::new(BearerVerifier::new(Arc::clone(&keys), profile()).with_clock(ManualClock::at(NOW)))
+            .or(ReadTokenVerifier::new(keys));
+    let app = Router::new().route("/", any(whoami)).layer(VerifyLayer::new(either));
     let address = serve(app).await;
     for (authorization, status) in [
         (format!("Bearer {}", token("", "")), 200),

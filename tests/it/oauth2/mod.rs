@@ -19,12 +19,12 @@ use countersign::{
     clock::ManualClock,
     credential::{
         Access, ClientSecret, KeyId, OAuthClient, Organization, Permissions, Principal, SecretHash,
-        SigningKey, TokenAlgorithm, TokenKey,
+        SigningKey, TokenKey,
     },
     jwt::PrivateKey,
     middleware::MessageErrors,
     oauth2::{JwksEndpoint, TokenEndpoint},
-    store::{KeyStore, MemoryKeyStore},
+    store::MemoryKeyStore,
     verify::BearerVerifier,
 };
 use http::{Request, StatusCode, request};
@@ -100,7 +100,7 @@ fn app(
     change: impl FnOnce(TokenEndpoint) -> TokenEndpoint,
 ) -> Router {
     let bearer = || BearerVerifier::new(Arc::clone(&keys), profile()).with_clock(Arc::clone(clock));
-    let strict = bearer().with_organization_path("/{organization}/site").unwrap();
+    let strict = bearer().with_organization_path("/org/{organization}/site").unwrap();
     let goa = bearer().goa_style();
     let layer = |verifier| VerifyLayer::new(verifier).with_rejection(MessageErrors::default());
     let endpoint = TokenEndpoint::new(Arc::clone(&keys), profile())
@@ -108,7 +108,7 @@ fn app(
         .with_peer(|head| head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()));
     let strict = Router::new()
         .route("/v2.0/site", any(whoami))
-        .route("/{organization}/site", any(whoami))
+        .route("/org/{organization}/site", any(whoami))
         .layer(layer(strict));
     let goa = Router::new()
         .route("/goa", any(whoami))

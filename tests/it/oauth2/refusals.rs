@@ -43,7 +43,7 @@ async fn whoever_is_not_let_in_is_told_the_same() {
     let mut answers = Vec::new();
     for (what, authorization, form) in [
         ("a wrong secret", basic(CLIENT, "another secret of random letters"), ""),
-        ("a prefix of the secret", basic(CLIENT, &CLIENT_SECRET[..43]), ""),
+        ("a prefix of the secret", basic(CLIENT, &CLIENT_SECRET[..CLIENT_SECRET.len() - 1]), ""),
         ("a longer secret", basic(CLIENT, &format!("{CLIENT_SECRET}=")), ""),
         ("an unknown client", basic("nobody", CLIENT_SECRET), ""),
         ("a client in small letters", basic(&CLIENT.to_lowercase(), CLIENT_SECRET), ""),
@@ -86,8 +86,7 @@ async fn a_request_that_is_not_well_formed_is_told_why() {
     ] {
         assert_refused(&issuer.ask(&good, body).await, 400, error, body);
     }
-    for authorization in ["Basic", "Basic ", "Basic !", "Basic SzpT=", "Basic SzpTUx==", "Basic bm9jb2xvbg=="]
-    {
+    for authorization in ["Basic", "Basic !", "Basic SzpT=", "Basic SzpTUx==", "Basic bm9jb2xvbg=="] {
         let answer = issuer.ask(authorization, GRANT).await;
         let expected =
             if authorization == "Basic" { (401, "invalid_client") } else { (400, "invalid_request") };

@@ -9,7 +9,6 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use countersign::{
     credential::TokenAlgorithm,
     jwt::{Claims, KeySet, PrivateKey, Profile, PublicKey},
-    secret::Secret,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Deserialize;
