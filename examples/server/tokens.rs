@@ -31,7 +31,7 @@ pub(crate) async fn make_signing_key(admin: &dyn TokenAdmin, clock: &dyn Clock) 
     if admin.signing_keys().await?.iter().any(|key| key.public.may_sign(now)) {
         return Ok(());
     }
-    eprintln!("making the key that signs access tokens, RSA of 3072 bits: this may take some seconds, once");
+    eprintln!("making the key that signs access tokens, RSA of 3072 bits: this takes a moment, once");
     let key = PrivateKey::generate(TokenAlgorithm::Rs384).await?;
     let kid = KeyId::new(&key.public_key().thumbprint()?)?;
     let public = TokenKey::new(kid, TokenAlgorithm::Rs384, key.public_key().to_der()?);
