@@ -78,7 +78,7 @@ impl TokenVerifier {
         }
         let (claims, key) = self.keys.open(token, now)?;
         self.profile.check(&claims, now)?;
-        let until = key.retires_at().map_or(claims.end(), |end| end.min(claims.end()));
+        let until = key.retires_at().into_iter().fold(claims.end(), SystemTime::min);
         let claims = Arc::new(claims);
         if let Some(place) = self.place(&digest) {
             let seen = Seen { digest, claims: Arc::clone(&claims), until };

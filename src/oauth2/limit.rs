@@ -42,10 +42,10 @@ impl Failures {
 
     fn add(&self, who: (Option<IpAddr>, &str), seconds: u64) -> u32 {
         let place = usize::try_from(self.places.hash_one(who) % self.cells.len() as u64).unwrap_or_default();
-        let window = seconds / WINDOW & u64::from(u32::MAX);
+        let window = (seconds / WINDOW) & u64::from(u32::MAX);
         let counted = |cell: u64| match cell & u64::from(u32::MAX) == window {
             true => cell.saturating_add(1 << 32),
-            false => window | 1 << 32,
+            false => window | (1 << 32),
         };
         let Some(cell) = self.cells.get(place) else { return 0 };
         let mut known = cell.load(Ordering::Relaxed);
@@ -62,7 +62,7 @@ impl Failures {
 /// What one subscriber has: a whole IPv4 address, or the first half of an IPv6 one.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits((address.to_bits() >> 64) << 64)),
         address => address,
     }
 }

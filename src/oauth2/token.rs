@@ -72,11 +72,14 @@ struct Shared {
     lifetime: Duration,
     token_type: TokenType,
     names_key: bool,
-    peer: Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>,
+    peer: Arc<Peer>,
     failures: Arc<Failures>,
     signer: Arc<Mutex<Option<Parsed>>>,
     turns: Arc<Semaphore>,
 }
+
+/// Tells whose request it is.
+type Peer = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 
 /// The signing key that was last used, parsed.
 struct Parsed {

@@ -4,6 +4,8 @@ mod bearer;
 mod brute_force;
 mod endpoint;
 mod keys;
+mod leaks;
+mod libraries;
 mod read_tokens;
 mod refusals;
 
