@@ -76,7 +76,7 @@ pub mod store;
 pub mod verify;
 
 #[cfg(feature = "axum")]
-pub use self::axum::NotGuarded;
+pub use self::axum::{NotGuarded, Permission, Permitted};
 pub use self::{
     error::VerifyError,
     middleware::VerifyLayer,

@@ -150,7 +150,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Some(inner) = this.inner.as_mut().as_pin_mut() {
-            return inner.poll(cx);
+            return inner.poll(cx).map_ok(|response| refuse::shape(this.share, response));
         }
         let Some((head, _)) = this.request else { return Poll::Pending };
         let mut open = Open {
@@ -178,7 +178,8 @@ where
         this.share.introduce(&mut head, verified);
         let body = std::mem::take(this.frames).into_body();
         this.inner.set(Some(service.call(Request::from_parts(head, body.into()))));
-        this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx))
+        let inner = this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx));
+        inner.map_ok(|response| refuse::shape(this.share, response))
     }
 }
 

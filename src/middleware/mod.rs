@@ -12,6 +12,9 @@
 //! request's extensions. Everything else is answered by a [`Rejection`], with the
 //! [`VerifyErrorKind`](crate::error::VerifyErrorKind) in the response's extensions.
 //!
+//! What a caller may do is asked behind the layer, by [`RequirePermissionLayer`] or by
+//! [`Verified::require`](crate::verify::Verified::require), and answered 403 in the same shape.
+//!
 //! # Deployment caveat
 //!
 //! The layer must see the request as the client sent it. Put nothing before it that decodes or rewrites: no
@@ -41,15 +44,20 @@
 mod body;
 mod future;
 mod layer;
+mod permission;
 mod refuse;
 mod rejection;
 mod service;
 mod strip;
 
+#[cfg(feature = "axum")]
+pub(crate) use self::refuse::refused_inside;
+
 pub use self::{
     body::VerifiedBody,
     future::ResponseFuture,
     layer::VerifyLayer,
+    permission::{PermissionFuture, RequirePermission, RequirePermissionLayer},
     rejection::{GraphQlErrors, MessageErrors, OpsErrors, Problem, Refusal, Rejection},
     service::Verify,
     strip::{StripIdentity, StripIdentityLayer},

@@ -9,6 +9,7 @@ mod any_of;
 mod authorization;
 #[cfg(feature = "oauth2")]
 mod bearer;
+mod permission;
 mod read_token;
 mod signature;
 pub(crate) mod steps;

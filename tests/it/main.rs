@@ -44,6 +44,8 @@ mod middleware;
 // The issuer of tokens, and who gets through with them.
 #[cfg(feature = "oauth2")]
 mod oauth2;
+// What a verified caller may do, and how it is told that it may not.
+mod permissions;
 // What holds for every request of every scheme.
 mod properties;
 // What README.md shows works.

@@ -2,12 +2,14 @@
 
 use crate::{
     accounts::AccountsCommand,
+    clients::ClientsCommand,
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
     orgs::OrgsCommand,
     output::{Format, Output},
     sign::SignArgs,
+    tokens::TokensCommand,
     verify::VerifyArgs,
 };
 use clap::{
@@ -66,19 +68,25 @@ pub struct Cli {
 /// The commands, each in its own file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create and list the accounts that own keys
+    /// Create, list and limit the accounts that own keys, and switch them off
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Create, import, list, rotate and withdraw OAuth clients
+    #[command(subcommand)]
+    Clients(ClientsCommand),
     /// Create, import, list and show keys
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Bring the database to this version
     Migrate(MigrateArgs),
-    /// Create and list organizations, and install apps in them
+    /// Create, list and switch off organizations, and install apps in them
     #[command(subcommand)]
     Orgs(OrgsCommand),
     /// Sign a request and print what to send
     Sign(SignArgs),
+    /// Create, list and revoke read tokens, and look into JWTs
+    #[command(subcommand)]
+    Tokens(TokensCommand),
     /// Check the signature of a recorded request, exactly as a server does
     Verify(VerifyArgs),
 }

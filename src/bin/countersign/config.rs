@@ -10,7 +10,7 @@ use countersign::{
     clock::{Clock, SystemClock},
     credential::KeyId,
     envelope::{CanaryError, Keyring, KeyringError},
-    store::{Found, KeyAdmin, KeyStore, Lookup, Record, StoreError},
+    store::{AccessAdmin, Found, KeyAdmin, KeyStore, Lookup, Record, StoreError, TokenAdmin},
 };
 use std::{
     error::Error as _,
@@ -46,6 +46,16 @@ pub struct Store(Arc<dyn AnyKeyStore>);
 impl Store {
     /// The side that manages.
     pub fn admin(&self) -> &dyn KeyAdmin {
+        &*self.0
+    }
+
+    /// The side that manages rights.
+    pub fn access(&self) -> &dyn AccessAdmin {
+        &*self.0
+    }
+
+    /// The side that manages clients and tokens.
+    pub fn tokens(&self) -> &dyn TokenAdmin {
         &*self.0
     }
 

@@ -5,8 +5,8 @@ use countersign::{
     clock::SystemClock,
     envelope::Keyring,
     store::{
-        KeyAdmin, KeyStore, Migration, PostgresDatabase, PostgresKeyStore, SqliteDatabase, SqliteKeyStore,
-        StoreError,
+        AccessAdmin, KeyAdmin, KeyStore, Migration, PostgresDatabase, PostgresKeyStore, SqliteDatabase,
+        SqliteKeyStore, StoreError, TokenAdmin,
     },
 };
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -52,9 +52,9 @@ impl Location {
 }
 
 /// A key store, whatever keeps it.
-pub trait AnyKeyStore: KeyAdmin + KeyStore {}
+pub trait AnyKeyStore: AccessAdmin + KeyAdmin + KeyStore + TokenAdmin {}
 
-impl<S: KeyAdmin + KeyStore> AnyKeyStore for S {}
+impl<S: AccessAdmin + KeyAdmin + KeyStore + TokenAdmin> AnyKeyStore for S {}
 
 /// An open database, before it is known whether a keyring belongs to it.
 #[derive(Debug)]

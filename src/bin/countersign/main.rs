@@ -4,6 +4,7 @@
 
 mod accounts;
 mod cli;
+mod clients;
 mod config;
 mod database;
 mod failure;
@@ -11,11 +12,13 @@ mod keys;
 mod migrate;
 mod orgs;
 mod output;
+mod permissions;
 mod probe;
 mod schemes;
 mod secret_input;
 mod sign;
 mod times;
+mod tokens;
 mod verify;
 mod wire;
 
@@ -46,10 +49,12 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Accounts(command) => accounts::run(command, output).await?,
+        Command::Clients(command) => clients::run(command, output).await?,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
         Command::Orgs(command) => orgs::run(command, output).await?,
         Command::Sign(args) => sign::run(args, output).await?,
+        Command::Tokens(command) => tokens::run(command, output).await?,
         Command::Verify(args) => return verify::run(args, output).await,
     }
     Ok(Exit::Success)

@@ -8,6 +8,7 @@ use crate::{
     config::{Store, StoreArgs},
     failure::{Exit, Failure},
     output::Output,
+    permissions::{self, PermissionArgs},
     schemes::SchemeName,
     secret_input::SecretArgs,
     times,
@@ -101,6 +102,9 @@ struct KeyArgs {
     #[arg(long, value_name = "TIME", value_parser = times::parse)]
     expires_at: Option<SystemTime>,
 
+    #[command(flatten)]
+    permissions: PermissionArgs,
+
     /// Write a migration, and leave the database alone
     #[arg(long = "as", value_enum, value_name = "FORM")]
     form: Option<Form>,
@@ -120,6 +124,7 @@ struct Created {
     account: String,
     organization: Option<String>,
     public_key: Option<String>,
+    permissions: Option<Vec<String>>,
     not_before: Option<String>,
     expires_at: Option<String>,
     fingerprint: String,
@@ -176,6 +181,7 @@ impl KeyArgs {
         let mut credential = NewCredential::new(self.scheme.name(), key_id, algorithm, owner, secret);
         credential.organization.clone_from(&self.organization);
         credential.public_key.clone_from(&self.public_key);
+        credential.permissions = self.permissions.given()?;
         credential.not_before = self.not_before;
         credential.expires_at = self.expires_at;
         credential.allow_weak = allow_weak;
@@ -290,6 +296,7 @@ impl KeyArgs {
             account: credential.principal.to_string(),
             organization: self.organization.as_ref().map(Organization::to_string),
             public_key: credential.public_key.clone(),
+            permissions: credential.permissions.as_ref().map(permissions::words),
             not_before: self.not_before.map(times::format),
             expires_at: self.expires_at.map(times::format),
             fingerprint: fingerprint(self.scheme.name(), &credential.key_id, &credential.secret),

@@ -4,7 +4,7 @@ mod create;
 mod list;
 mod migration;
 mod rotate;
-mod secret_out;
+pub mod secret_out;
 
 use crate::{failure::Failure, output::Output};
 use clap::Subcommand;

@@ -39,13 +39,13 @@ macro_rules! sql_tokens {
                 }
 
                 async fn find_read_token(self, hash: SecretHash) -> Result<Option<Record>, StoreError> {
-                    let token = sqlx::query_as(statements::FIND_READ_TOKEN)
+                    let token: Option<found::ReadTokenRow> = sqlx::query_as(statements::FIND_READ_TOKEN)
                         .bind(&hash.as_bytes()[..])
                         .bind(self.demo_keys)
                         .fetch_optional(&self.pool)
                         .await
                         .map_err(StoreError::new)?;
-                    let token = token.map(found::read_token).transpose().map_err(StoreError::new)?;
+                    let token = token.as_ref().map(found::read_token).transpose().map_err(StoreError::new)?;
                     Ok(token.map(Record::ReadToken))
                 }
 
