@@ -21,15 +21,10 @@ fn run(server: &Server, file: &str, owner: &Server, tamper: &str) -> (u64, Strin
 /// Has an OAuth library ask for a token, and for the sites with it. Status 0 means that the library gave up.
 fn run_library(server: &Server, library: &str, secret: &str) -> (u64, String) {
     let file = if matches!(library, "authlib" | "requests-oauthlib") { "oauth.py" } else { "oauth.cjs" };
-    let (token_url, base_url) =
-        (format!("{}/auth/token", server.url), format!("{}/v2.0/site", server.url));
+    let (token_url, base_url) = (format!("{}/auth/token", server.url), format!("{}/v2.0/site", server.url));
     let key_id = server.demo("AYYEKA_KEY_ID");
-    let settings = [
-        ("LIBRARY", library),
-        ("TOKEN_URL", &*token_url),
-        ("BASE_URL", &*base_url),
-        ("KEY_ID", &*key_id),
-    ];
+    let settings =
+        [("LIBRARY", library), ("TOKEN_URL", &*token_url), ("BASE_URL", &*base_url), ("KEY_ID", &*key_id)];
     client::run(file, &settings, secret, "")
 }
 

@@ -27,10 +27,10 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use countersign::{Verified, VerifyLayer, clock::Clock};
+use countersign::{Verified, VerifyLayer, clock::Clock, middleware::RequirePermissionLayer};
 use serde_json::{Value, json};
 use sqlx::AnyPool;
-use std::{sync::Arc, time::UNIX_EPOCH};
+use std::{convert::Infallible, sync::Arc, time::UNIX_EPOCH};
 
 /// Operations in one package. Corezoid has such a limit; its number is not public, this one is ours.
 const OPS_LIMIT: usize = 100;
@@ -59,7 +59,10 @@ pub(crate) fn ops_routes(endpoint: OpsEndpoint, guard: VerifyLayer) -> Router {
         endpoint.download(&Caller::from(&verified), &path[0]).await
     };
     let perform = post(perform).layer(guard.clone()).fallback(method_not_allowed);
-    let download = get(download).layer(guard).fallback(method_not_allowed);
+    let download = get(download)
+        .layer::<_, Infallible>(RequirePermissionLayer::new("ops:read"))
+        .layer(guard)
+        .fallback(method_not_allowed);
     Router::new()
         .route("/api/1/json/{login}/{time}/{signature}", perform.clone())
         .route("/api/2/json/{login}/{time}/{signature}", perform)
@@ -110,9 +113,6 @@ impl OpsEndpoint {
 
     /// Answers a verified request for a file that an export made.
     pub(crate) async fn download(&self, caller: &Caller, file: &str) -> Response {
-        if !caller.may("ops:read") {
-            return (StatusCode::FORBIDDEN, Answer::failed("User has no rights")).into_response();
-        }
         match export::read(&self.pool, &caller.workspace(), file).await {
             Ok(Some(content)) => ([(CONTENT_TYPE, "application/json")], content).into_response(),
             // Corezoid's answers for files are not public; these two are ours.

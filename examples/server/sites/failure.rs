@@ -17,8 +17,6 @@ pub(super) enum Failure {
     BadRequest(String),
     /// The database cannot be asked.
     Database(sqlx::Error),
-    /// The caller lacks a permission.
-    Forbidden,
     /// There is nothing of this kind that the caller may see.
     NotFound(&'static str),
     /// The route lacks its guard: a mistake of the server's.
@@ -40,7 +38,6 @@ impl IntoResponse for Failure {
         let (status, message) = match self {
             // The words before the colon are the documented ones.
             Self::BadRequest(why) => (StatusCode::BAD_REQUEST, format!("Bad request: {why}")),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden".to_owned()),
             Self::NotFound(what) => (StatusCode::NOT_FOUND, format!("{what} not found")),
             Self::Database(error) => {
                 tracing::error!(%error, "the database cannot be asked");

@@ -22,7 +22,7 @@ use axum::{
     middleware,
     routing::get,
 };
-use countersign::Verified;
+use countersign::{Verified, middleware::RequirePermissionLayer};
 use sqlx::AnyPool;
 
 pub(crate) use self::rows::seed;
@@ -46,6 +46,7 @@ pub(crate) fn sites_routes(pool: AnyPool) -> Router {
         .route("/v2.0/stream/{id}/sample/last", get(last_sample))
         .route("/v2.0/stream/{id}/sample/range", get(samples_of_range))
         .route_layer(middleware::from_fn(failure::shape))
+        .route_layer(RequirePermissionLayer::new("sites:read"))
         .with_state(pool)
 }
 
@@ -142,14 +143,10 @@ impl FromRequestParts<AnyPool> for Ask {
 
     async fn from_request_parts(head: &mut Parts, pool: &AnyPool) -> Result<Self, Failure> {
         let verified = Verified::from_request_parts(head, pool).await.map_err(|_| Failure::NotGuarded)?;
-        let caller = Caller::from(&verified);
-        if !caller.may("sites:read") {
-            return Err(Failure::Forbidden);
-        }
         let path = RawPathParams::from_request_parts(head, pool).await;
         let path = path.map_err(|error| Failure::BadRequest(error.body_text()))?;
         let id = path.iter().find(|(name, _)| *name == "id").map(|(_, value)| value.to_owned());
         let query = head.uri.query().unwrap_or_default().to_owned();
-        Ok(Self { pool: pool.clone(), workspace: caller.workspace(), id, query })
+        Ok(Self { pool: pool.clone(), workspace: Caller::from(&verified).workspace(), id, query })
     }
 }

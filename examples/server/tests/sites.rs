@@ -9,7 +9,8 @@ use axum::{
 };
 use countersign::{
     SignatureVerifier, VerifyLayer,
-    credential::{Credential, Organization, Principal, SecretVersion},
+    credential::{Credential, Organization, Permissions, Principal, SecretVersion},
+    middleware::MessageErrors,
     scheme::{Ateliere, Scheme as _},
     secret::Secret,
     sign::Signer,
@@ -38,17 +39,20 @@ impl Api {
     async fn new() -> Self {
         let database = Database::new().await;
         let keys = MemoryKeyStore::new();
-        for organization in ["2091", "globex"] {
+        for (organization, permissions) in [("2091", "*"), ("globex", "sites:read"), ("initech", "titles:*")]
+        {
             let now = i64::try_from(NOW).unwrap();
             sites::seed(&database.pool, &format!("organization/{organization}"), now).await.unwrap();
             let key = MacKey::new(scheme().algorithm(), &secret());
             let principal = Principal::new("ops-bot").unwrap();
             let mut credential = Credential::new(principal, [SecretVersion::new(1, key)]);
             credential.organization = Some(Organization::new(organization).unwrap());
+            credential.permissions = Permissions::parse(permissions).unwrap();
             keys.insert(scheme().name(), organization, credential);
         }
+        let guard = VerifyLayer::new(SignatureVerifier::new(scheme(), keys));
         let routes = sites_routes(database.pool.clone())
-            .layer(VerifyLayer::new(SignatureVerifier::new(scheme(), keys)))
+            .layer(guard.with_rejection(MessageErrors::default()))
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid));
         Self { _database: database, routes }
@@ -231,4 +235,12 @@ async fn what_makes_no_sense_is_refused_in_the_same_shape() {
     assert_eq!(api.refused("2091", "/site/%FF").await.0, 400);
     let (status, answer) = api.ask(Method::DELETE, "2091", "/site/1").await;
     assert_eq!((status.as_u16(), &answer["message"]), (405, &json!("Method Not Allowed")));
+}
+
+#[tokio::test]
+async fn who_lacks_the_permission_sees_nothing() {
+    let api = Api::new().await;
+    for target in ["/site", "/site/5", "/stream", "/stream/9/sample/last", "/site?page=2"] {
+        assert_eq!(api.refused("initech", target).await, (403, "Forbidden".to_owned()), "{target}");
+    }
 }
