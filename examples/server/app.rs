@@ -5,7 +5,6 @@ use crate::{
     graphql_endpoint::{GraphqlEndpoint, graphql_routes},
     keys::Keys,
     ops::{OpsEndpoint, ops_routes},
-    schema::apps::Apps,
     sites::sites_routes,
     tokens,
 };
@@ -41,8 +40,7 @@ const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 /// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`.
 pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let apps: Arc<dyn Apps> = Arc::clone(keys) as _;
-    let graphql = GraphqlEndpoint::new(pool, &apps, &clock);
+    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(keys) as _, Arc::clone(&clock));
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
     let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys)?)
         .with_body_limit(config.body_limit)

@@ -10,9 +10,10 @@
 
 use crate::{
     caller::Caller,
-    schema::{Executor, FORBIDDEN, apps::Apps},
+    read_only,
+    schema::{self, Schema, apps::Apps},
 };
-use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Variables};
+use async_graphql::{Pos, Response, ServerError, Variables};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -25,7 +26,7 @@ use countersign::{
     Verified,
     clock::Clock,
     credential::Access,
-    graphql::{Document, DocumentError, DocumentGuard, OperationKind},
+    graphql::{DocumentError, DocumentGuard},
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -42,7 +43,7 @@ const SELECTION_LIMIT: usize = 2_000;
 /// The endpoint's state.
 #[derive(Clone)]
 pub(crate) struct GraphqlEndpoint {
-    executor: Executor,
+    schema: Schema,
     guard: DocumentGuard,
 }
 
@@ -63,9 +64,9 @@ pub(crate) fn graphql_routes(endpoint: GraphqlEndpoint) -> Router {
 
 impl GraphqlEndpoint {
     /// An endpoint over the example's tables.
-    pub(crate) fn new(pool: &AnyPool, apps: &Arc<dyn Apps>, clock: &Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(pool: AnyPool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Self {
         let guard = DocumentGuard::default().with_selection_limit(SELECTION_LIMIT);
-        Self { executor: Executor::new(pool, apps, clock), guard }
+        Self { schema: schema::build(pool, apps, clock), guard }
     }
 
     /// Answers the body of a verified request: 400 if it holds no GraphQL request, else 200 with data or errors.
@@ -92,33 +93,16 @@ impl GraphqlEndpoint {
             Ok(document) => document,
             Err(error) => return refusal(ServerError::new(error.to_string(), place(&error))),
         };
-        let operation = request.operation_name.filter(|name| !name.is_empty());
+        let mut execution =
+            async_graphql::Request::new(document.text()).variables(request.variables).data(caller.clone());
+        execution.operation_name = request.operation_name.filter(|name| !name.is_empty());
         if caller.access != Access::Write
-            && let Err(error) = check_reading(&document, operation.as_deref())
+            && let Err(error) = read_only::check(&document, &mut execution)
         {
             return refusal(error);
         }
-        let mut execution =
-            async_graphql::Request::new(document.text()).variables(request.variables).data(caller.clone());
-        execution.operation_name = operation;
-        self.executor.execute(caller.access, execution).await
+        self.schema.execute(execution).await
     }
-}
-
-/// Lets queries through: of the document's operations, it is the one that will be executed that counts.
-fn check_reading(document: &Document<'_>, operation: Option<&str>) -> Result<(), ServerError> {
-    let kind =
-        document.operation(operation).map_err(|error| ServerError::new(error.to_string(), None))?.kind();
-    let what = match kind {
-        OperationKind::Query => return Ok(()),
-        OperationKind::Mutation => "mutation",
-        OperationKind::Subscription => "subscription",
-    };
-    let mut error = ServerError::new(format!("these credentials may only read, and not run a {what}"), None);
-    let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", FORBIDDEN);
-    error.extensions = Some(extensions);
-    Err(error)
 }
 
 /// What is sent back.

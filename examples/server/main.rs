@@ -12,6 +12,7 @@ mod graphql_endpoint;
 mod keys;
 mod ops;
 mod prompt;
+mod read_only;
 mod schema;
 mod serve;
 mod sites;

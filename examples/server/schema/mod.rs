@@ -12,12 +12,15 @@ mod shop;
 use self::apps::Apps;
 use crate::{caller::Caller, db};
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Error, ErrorExtensions as _, MergedObject, Object, ObjectType,
-    Request, Response, Result, Scalar, ScalarType, Schema, Value,
+    Context, EmptySubscription, Error, ErrorExtensions as _, MergedObject, Object, Result, Scalar,
+    ScalarType, Value,
 };
-use countersign::{clock::Clock, credential::Access};
+use countersign::clock::Clock;
 use sqlx::AnyPool;
 use std::sync::Arc;
+
+/// The schema, ready to execute.
+pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Levels of fields in one operation. The query that asks for this whole schema needs 15.
 const DEPTH_LIMIT: usize = 16;
@@ -29,44 +32,15 @@ const MAX_ITEMS: u16 = 100;
 /// The code of errors about what the caller may not do.
 pub(crate) const FORBIDDEN: &str = "FORBIDDEN";
 
-/// The schema, ready to execute.
-#[derive(Clone)]
-pub(crate) struct Executor {
-    whole: Schema<Query, Mutation, EmptySubscription>,
-    /// For those who may only read there is nothing else: whatever a document says, this one knows no mutation.
-    reading: Schema<Query, EmptyMutation, EmptySubscription>,
-}
-
-impl Executor {
-    /// Builds the schema over a database, the organizations that have apps installed, and a clock.
-    pub(crate) fn new(pool: &AnyPool, apps: &Arc<dyn Apps>, clock: &Arc<dyn Clock>) -> Self {
-        Self {
-            whole: build(Mutation::default(), pool, apps, clock),
-            reading: build(EmptyMutation, pool, apps, clock),
-        }
-    }
-
-    /// Executes one request of a caller, who is among its data.
-    pub(crate) async fn execute(&self, access: Access, request: Request) -> Response {
-        match access {
-            Access::Write => self.whole.execute(request).await,
-            _ => self.reading.execute(request).await,
-        }
-    }
-}
-
+/// Builds the schema over a database, the organizations that have apps installed, and a clock.
+///
 /// The limits here are the second line, about what a query costs. The first, about what its text does to a parser, is
 /// the [`DocumentGuard`](countersign::graphql::DocumentGuard) of the endpoint.
-fn build<M: ObjectType + 'static>(
-    mutation: M,
-    pool: &AnyPool,
-    apps: &Arc<dyn Apps>,
-    clock: &Arc<dyn Clock>,
-) -> Schema<Query, M, EmptySubscription> {
-    Schema::build(Query::default(), mutation, EmptySubscription)
-        .data(pool.clone())
-        .data(Arc::clone(apps))
-        .data(Arc::clone(clock))
+pub(crate) fn build(pool: AnyPool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Schema {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .data(pool)
+        .data(apps)
+        .data(clock)
         .limit_depth(DEPTH_LIMIT)
         .limit_complexity(COMPLEXITY_LIMIT)
         .finish()

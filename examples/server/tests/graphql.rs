@@ -1,7 +1,7 @@
 //! The GraphQL endpoint: what the documented clients send, and what nobody should.
 
 use super::*;
-use crate::{graphql_endpoint::Answer, schema::Executor};
+use crate::graphql_endpoint::Answer;
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -232,16 +232,13 @@ async fn who_may_only_read_runs_queries_and_nothing_else() {
         query("query mutation { titles { name } }"),
         query("fragment mutation on Title { name } { titles { ...mutation } }"),
         query(
-            "query($text: String = \"mutation { x }\") { titles { name } me { id @skip(if: false) } t: title(id: \"mutation\") { id } __typename @include(if: true) echo: title(id: $text) { id } }",
+            "query($text: ID = \"mutation { x }\") { titles { name } me { id @skip(if: false) } t: title(id: \"mutation\") { id } __typename @include(if: true) echo: title(id: $text) { id } }",
         ),
         named("Q"),
         named("P"),
     ] {
         let (_, answer) = server.post_as(&reader(), &request.to_string()).await;
-        let strict = answer["errors"].as_array().is_none_or(|errors| {
-            errors.iter().all(|error| !error["message"].as_str().unwrap().contains("may only read"))
-        });
-        assert!(strict, "{request}: {answer}");
+        assert_eq!(answer.get("errors"), None, "{request}: {answer}");
     }
     let refused = [
         query(&format!("mutation {{ {change} }}")),
@@ -282,26 +279,6 @@ async fn who_may_only_read_runs_queries_and_nothing_else() {
     }
     let names = server.data(Some("acme"), query("{ titles { name } }")).await;
     assert!(!names.to_string().contains("Changed"), "{names}");
-}
-
-#[tokio::test]
-async fn the_executor_for_readers_knows_no_mutation_whatever_the_guard_says() {
-    let database = Database::new().await;
-    let (apps, clock): (Arc<dyn Apps>, Arc<dyn Clock>) =
-        (Arc::new(Installed), Arc::new(ManualClock::at(NOW)));
-    let executor = Executor::new(&database.pool, &apps, &clock);
-    let text = "query Q { me { id } } mutation M { createTitle(title: { name: \"Changed\" }) { id } }";
-    let run = |access, name: &'static str| {
-        let request = async_graphql::Request::new(text).data(reader());
-        executor.execute(access, request.operation_name(name))
-    };
-    let read = run(Access::Read, "Q").await;
-    assert_eq!(read.into_result().unwrap().data.into_json().unwrap(), json!({"me": {"id": "ops-bot"}}));
-    let refused = run(Access::Read, "M").await.into_result().unwrap_err();
-    assert!(refused[0].message.contains("not configured for mutations"), "{refused:?}");
-    // Should the wrong schema ever be asked, the resolver still asks for the permission.
-    let refused = run(Access::Write, "M").await.into_result().unwrap_err();
-    assert!(refused[0].message.contains("titles:write"), "{refused:?}");
 }
 
 #[tokio::test]

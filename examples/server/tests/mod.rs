@@ -15,7 +15,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use countersign::{
-    clock::{Clock, ManualClock},
+    clock::ManualClock,
     credential::{Access, Permissions},
     store::AdminError,
 };
@@ -75,9 +75,7 @@ fn caller(organization: Option<&str>) -> Caller {
 
 /// The endpoint over a database, at [`NOW`].
 fn graphql_endpoint(pool: &AnyPool) -> GraphqlEndpoint {
-    let (apps, clock): (Arc<dyn Apps>, Arc<dyn Clock>) =
-        (Arc::new(Installed), Arc::new(ManualClock::at(NOW)));
-    GraphqlEndpoint::new(pool, &apps, &clock)
+    GraphqlEndpoint::new(pool.clone(), Arc::new(Installed), Arc::new(ManualClock::at(NOW)))
 }
 
 /// The apps of a test: `app-1` is installed in `acme`.
