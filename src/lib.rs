@@ -24,6 +24,7 @@
 //! | choose how requests are signed, or define a way of your own | [`scheme`] |
 //! | set tolerance and clock, accept several schemes on a route | [`verify`] |
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
+//! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
 //! | sign requests as a client does | [`sign`] |
 //! | know why a request was refused | [`error`], and one `tracing` event a request |
 //!
@@ -44,6 +45,7 @@
 //! | `axum` (default) | [`Verified`] as an extractor, and the body and original URI of axum's routers |
 //! | `sqlite` | a key store in an embedded database, secrets sealed |
 //! | `postgres` | a key store in Postgres, secrets sealed, over TLS where its URL asks for it |
+//! | `oauth2` | an issuer of access tokens for client credentials, and the verifier of its bearer tokens |
 //! | `graphql` | the guard that a GraphQL document passes before any executor parses it |
 //! | `cli` | the `countersign` command line |
 //!
@@ -60,8 +62,12 @@ pub mod envelope;
 pub mod error;
 #[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "oauth2")]
+pub mod jwt;
 pub mod message;
 pub mod middleware;
+#[cfg(feature = "oauth2")]
+pub mod oauth2;
 pub mod scheme;
 pub mod secret;
 pub mod sign;
@@ -70,7 +76,7 @@ pub mod store;
 pub mod verify;
 
 #[cfg(feature = "axum")]
-pub use self::axum::NotGuarded;
+pub use self::axum::{NotGuarded, Permission, Permitted};
 pub use self::{
     error::VerifyError,
     middleware::VerifyLayer,

@@ -7,41 +7,32 @@ use std::time::Duration;
 const SLICE: Duration = Duration::from_millis(4);
 
 /// Something that can be done a number of times.
-type Work = Box<dyn FnMut(u32)>;
+pub type Work = Box<dyn FnMut(u32)>;
 
 /// Contenders for one comparison.
+#[derive(Default)]
 pub struct Contest {
-    rounds: usize,
     rows: Vec<(String, Work)>,
 }
 
-/// What came out: processor time of one execution, by round, for each contender.
+/// What came out: the cost of one execution, by round, for each contender.
 pub struct Outcome {
     pub names: Vec<String>,
-    times: Vec<Vec<f64>>,
+    pub costs: Vec<Vec<f64>>,
 }
 
 impl Contest {
-    pub const fn new(rounds: usize) -> Self {
-        Self { rounds, rows: Vec::new() }
-    }
-
     /// Adds a contender; the number is its row.
-    pub fn add(&mut self, name: &str, work: impl FnMut(u32) + 'static) -> usize {
-        self.rows.push((name.to_owned(), Box::new(work)));
+    pub fn add(&mut self, name: &str, work: Work) -> usize {
+        self.rows.push((name.to_owned(), work));
         self.rows.len() - 1
     }
 
-    pub fn run(mut self) -> Outcome {
+    /// Nanoseconds of this thread's processor time.
+    pub fn run(mut self, rounds: usize) -> Outcome {
         let counts: Vec<u32> = self.rows.iter_mut().map(|(_, work)| calibrate(work)).collect();
-        let mut times = vec![Vec::new(); self.rows.len()];
-        for round in 0..self.rounds {
-            for place in 0..self.rows.len() {
-                let row = (place + round) % self.rows.len();
-                times[row].push(measure(&mut self.rows[row].1, counts[row]));
-            }
-        }
-        Outcome { names: self.rows.into_iter().map(|(name, _)| name).collect(), times }
+        let names = self.rows.iter().map(|(name, _)| name.clone()).collect();
+        Outcome::of(names, rounds, |row| measure(&mut self.rows[row].1, counts[row]))
     }
 }
 
@@ -65,18 +56,30 @@ fn measure(work: &mut Work, count: u32) -> f64 {
 }
 
 impl Outcome {
-    /// Median time of a row in nanoseconds.
-    pub fn nanoseconds(&self, row: usize) -> f64 {
-        median(self.times[row].clone())
+    /// Lets the rows take turns, in an order that rotates.
+    pub fn of(names: Vec<String>, rounds: usize, mut cost: impl FnMut(usize) -> f64) -> Self {
+        let mut costs = vec![Vec::new(); names.len()];
+        for round in 0..rounds {
+            for place in 0..names.len() {
+                let row = (place + round) % names.len();
+                costs[row].push(cost(row));
+            }
+        }
+        Self { names, costs }
+    }
+
+    /// Median cost of a row.
+    pub fn cost(&self, row: usize) -> f64 {
+        median(self.costs[row].clone())
     }
 
     /// Median of the rounds' ratios of one row to another.
     pub fn ratio(&self, row: usize, to: usize) -> f64 {
-        median(self.times[row].iter().zip(&self.times[to]).map(|(a, b)| a / b).collect())
+        median(self.costs[row].iter().zip(&self.costs[to]).map(|(a, b)| a / b).collect())
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

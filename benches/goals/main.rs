@@ -2,76 +2,76 @@
 //!
 //! The whole server stack (hyper, axum, the layer) runs over an in-memory pipe, without the kernel, and what is counted
 //! is the thread's own processor time: neighbours on the machine disturb neither. Contenders take turns in short slices,
-//! in rotating order, and the median of the per-round ratios is reported.
+//! in rotating order, and the median of the per-round ratios is reported. Where sockets are measured, the neighbours can
+//! be seen.
+//!
+//! Arguments choose goals (`p1`, `worst`) or groups (`pipe`, `process`); `--json` prints one document.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up shall stop")]
+#![expect(clippy::panic, reason = "as above")]
 
 mod apps;
+mod by_hand;
 mod contest;
-mod pipe;
+mod counts;
+mod instructions;
+mod mixed;
 mod report;
+mod requests;
+mod rotation;
+mod sockets;
+mod stack;
+mod way;
+mod worst;
 
-use apps::{Body, Scheme};
-use contest::Contest;
-use report::Goal;
+use report::Report;
 
-fn main() {
-    if std::env::var("PROF").is_ok() {
-        let b = Body::OneKiB.bytes();
-        let scheme = Scheme::SalesCloud;
-        let mut d = pipe::driver(apps::around(scheme), &scheme.request(&b));
-        d(2000);
-        return;
+/// What there is to choose from.
+const NAMES: &[&str] =
+    &["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p15", "p16", "worst", "pipe", "process"];
+
+/// What is wanted; everything, if nothing is named.
+struct Only(Vec<String>);
+
+impl Only {
+    fn wants(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
     }
-    let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(21);
-    let mut goals = Vec::new();
-    for body in [Body::Empty, Body::OneKiB, Body::SixtyFourKiB, Body::OneMiB] {
-        for scheme in [Scheme::SalesCloud, Scheme::Ateliere, Scheme::Corezoid] {
-            goals.extend(pipe(scheme, body, rounds));
-        }
-    }
-    report::print_goals(&goals);
 }
 
-/// The layer in front of a handler, against the handler alone and the middleware that one would write by hand.
-fn pipe(scheme: Scheme, body: Body, rounds: usize) -> Vec<Goal> {
-    let request = scheme.request(&body.bytes());
-    let base = scheme.base(&body.bytes());
-    let mut contest = Contest::new(rounds);
-    let bare = contest.add("bare", pipe::driver(apps::bare(), &request));
-    let raw = contest.add("raw MAC of the base", apps::raw(scheme, base));
-    let around = contest.add("layer around the router", pipe::driver(apps::around(scheme), &request));
-    let inside = contest.add("layer in Router::layer", pipe::driver(apps::inside(scheme), &request));
-    let naive = contest.add("written by hand", pipe::driver(apps::naive(scheme), &request));
-    let result = contest.run();
-    report::print_table(&format!("{scheme:?}, {body:?}"), &result);
-    let over = |row| (result.ratio(row, bare) - 1.0) / result.ratio(raw, bare);
-    let whole = |row| result.ratio(row, bare) / (1.0 + result.ratio(raw, bare));
-    match (scheme, body) {
-        (Scheme::Ateliere, Body::SixtyFourKiB) => {
-            vec![Goal::new(
-                "P3",
-                "Ateliere 64 KiB: (layer - bare) / raw MAC of the escaped text",
-                1.85,
-                over(around),
-                over(naive),
-            )]
-        }
-        (Scheme::Ateliere, _) => Vec::new(),
-        (_, Body::Empty) => {
-            let title = format!("{scheme:?} 0 B: layer / bare");
-            vec![Goal::new("P4", &title, 1.15, result.ratio(around, bare), result.ratio(naive, bare))]
-        }
-        (_, Body::OneKiB) => {
-            let title = format!("{scheme:?} 1 KiB: (layer - bare) / raw MAC");
-            vec![Goal::new("P1", &title, 1.30, over(around), over(naive))]
-        }
-        _ => {
-            let title = format!("{scheme:?} {body:?}: layer / (bare + raw MAC)");
-            vec![Goal::new("P2", &title, 1.03, whole(around), whole(naive))]
-        }
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, of @ ..] = &arguments[..]
+        && command == "serve"
+    {
+        return instructions::serve(of);
     }
-    .into_iter()
-    .inspect(|_| _ = inside)
-    .collect()
+    let (options, names): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|it| it.starts_with("--"));
+    // Cargo adds an option of its own.
+    let strange = options.iter().find(|option| !["--json", "--bench"].contains(&option.as_str()));
+    let strange =
+        strange.or_else(|| names.iter().find(|name| !NAMES.contains(&name.to_lowercase().as_str())));
+    if let Some(strange) = strange {
+        eprintln!("no such goal or option: {strange}; there are --json and {}", NAMES.join(", "));
+        std::process::exit(2);
+    }
+    let only = Only(names);
+    let mut report = Report::new(options.iter().any(|option| option == "--json"));
+    stack::run(&mut report, &only, 21);
+    if only.wants("p6") || only.wants("p16") {
+        sockets::run(&mut report, 15);
+    }
+    if only.wants("p7") {
+        instructions::run(&mut report);
+    }
+    if only.wants("p9") {
+        rotation::run(&mut report, 41);
+    }
+    if only.wants("p15") {
+        mixed::run(&mut report, 5);
+    }
+    if only.wants("worst") {
+        worst::run(&mut report, 21);
+    }
+    report.finish();
 }

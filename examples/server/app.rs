@@ -1,10 +1,12 @@
 //! The application: which layer guards which routes, and what is open.
 
 use crate::{
-    config::Config,
+    config::{Config, TokenAuth},
     graphql_endpoint::{GraphqlEndpoint, graphql_routes},
     keys::Keys,
     ops::{OpsEndpoint, ops_routes},
+    sites::sites_routes,
+    tokens,
 };
 use axum::{
     Router,
@@ -18,9 +20,11 @@ use countersign::{
     SignatureVerifier, VerifyLayer,
     clock::{Clock, SystemClock},
     error::ConfigError,
-    middleware::{GraphQlErrors, OpsErrors, StripIdentityLayer},
+    middleware::{GraphQlErrors, MessageErrors, OpsErrors, StripIdentityLayer},
+    oauth2::JwksEndpoint,
     scheme::{Ateliere, Corezoid, SalesCloud},
-    verify::{AnyOf, Verifier},
+    store::LastUsed,
+    verify::{AnyOf, BearerVerifier, ReadTokenVerifier, Verifier},
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
@@ -34,19 +38,29 @@ use tracing::Span;
 /// Path that names an organization; its segment must name the one that the request is verified for.
 const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 
-/// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`.
-pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Result<Router, ConfigError> {
+/// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`, and
+/// the uses of keys are noted in `last_used`.
+pub fn app(
+    config: &Config,
+    keys: &Keys,
+    pool: &AnyPool,
+    public_url: &str,
+    last_used: &LastUsed,
+) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock));
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
-    let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys)?)
+    let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
         .with_rejection(GraphQlErrors::default());
-    let ops_guard = VerifyLayer::new(ops_verifier(config, keys)?)
+    let ops_guard = VerifyLayer::new(ops_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
         .with_rejection(OpsErrors::default());
+    let sites = sites_routes(pool.clone()).route_layer(sites_guard(config, keys));
     let pool = pool.clone();
     let open = Router::new()
+        .route_service("/auth/token", tokens::endpoint(config, keys))
+        .route_service("/.well-known/jwks.json", JwksEndpoint::new(keys.cached()))
         .route("/", get(|| async { Html(include_str!("page.html")) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| ready(pool)))
@@ -54,6 +68,7 @@ pub fn app(config: &Config, keys: &Keys, pool: &AnyPool, public_url: &str) -> Re
     Ok(graphql_routes(graphql)
         .route_layer(graphql_guard)
         .merge(ops_routes(ops, ops_guard))
+        .merge(sites)
         .merge(open)
         .layer(CatchPanicLayer::new())
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -74,8 +89,12 @@ async fn ready(pool: AnyPool) -> (StatusCode, &'static str) {
     }
 }
 
-/// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does.
-fn graphql_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {
+/// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does, or carry a token of either kind.
+fn graphql_verifier(
+    config: &Config,
+    keys: &Keys,
+    last_used: &LastUsed,
+) -> Result<impl Verifier + use<>, ConfigError> {
     let mut ateliere = Ateliere::default();
     for url in &config.public_urls {
         ateliere = ateliere.with_public_url(url)?;
@@ -86,14 +105,36 @@ fn graphql_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<
     let salescloud = SalesCloud::default()
         .with_route(Method::POST, "/graphql")?
         .with_route(Method::POST, ORGANIZATION_PATH)?;
-    let ateliere =
-        SignatureVerifier::new(ateliere, keys.cached()).with_organization_path(ORGANIZATION_PATH)?;
-    Ok(AnyOf::new(ateliere).or(SignatureVerifier::new(salescloud, keys.cached())))
+    let ateliere = SignatureVerifier::new(ateliere, keys.cached())
+        .with_organization_path(ORGANIZATION_PATH)?
+        .with_last_used(last_used.clone());
+    let salescloud = SignatureVerifier::new(salescloud, keys.cached()).with_last_used(last_used.clone());
+    let read_tokens = ReadTokenVerifier::new(keys.cached()).with_organization_path(ORGANIZATION_PATH)?;
+    let bearer = BearerVerifier::new(keys.cached(), tokens::profile());
+    Ok(AnyOf::new(ateliere)
+        .or(salescloud)
+        .or(read_tokens)
+        .or(bearer.with_organization_path(ORGANIZATION_PATH)?))
 }
 
-fn ops_verifier(config: &Config, keys: &Keys) -> Result<impl Verifier + use<>, ConfigError> {
+fn sites_guard(config: &Config, keys: &Keys) -> VerifyLayer {
+    let tokens = BearerVerifier::new(keys.cached(), tokens::profile());
+    match config.token_auth {
+        TokenAuth::Strict => VerifyLayer::new(tokens),
+        TokenAuth::Goa => VerifyLayer::new(tokens.goa_style()),
+    }
+    .with_body_limit(config.body_limit)
+    .with_rejection(MessageErrors::default())
+}
+
+fn ops_verifier(
+    config: &Config,
+    keys: &Keys,
+    last_used: &LastUsed,
+) -> Result<impl Verifier + use<>, ConfigError> {
     let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")?;
-    Ok(SignatureVerifier::new(corezoid, keys.cached()).with_tolerance(config.tolerance))
+    let corezoid = SignatureVerifier::new(corezoid, keys.cached());
+    Ok(corezoid.with_tolerance(config.tolerance).with_last_used(last_used.clone()))
 }
 
 /// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.

@@ -23,8 +23,7 @@ pub(crate) async fn migrate(pool: &AnyPool) -> Result<(), MigrateError> {
     } else {
         sqlx::migrate!("examples/server/migrations/postgres")
     };
-    // The key store counts its migrations in sqlx's default table. The same numbers stand for other files here, so they
-    // are counted in a table of their own; it has had this name from the first migration on.
+    // Counted in a table of their own, as the key store counts its own; it has had this name from the first migration on.
     migrator.dangerous_set_table_name("ref_migrations");
     // One has its turn already, and only until it commits.
     migrator.set_locking(false);

@@ -10,7 +10,8 @@ use countersign::{
     clock::{Clock as _, SystemClock},
     envelope::{CanaryError, Keyring},
     store::{
-        CachingKeyStore, KeyAdmin, KeyStore, PostgresDatabase, PostgresKeyStore, Source, SqliteKeyStore,
+        By, CachingKeyStore, KeyAdmin, KeyStore, PostgresDatabase, PostgresKeyStore, Source, SqliteKeyStore,
+        TokenAdmin, UseLog,
     },
 };
 use std::{error::Error as _, fs, path::Path, sync::Arc, time::Duration};
@@ -27,10 +28,13 @@ pub(crate) struct Keys {
     cached: Arc<dyn Cache>,
 }
 
-/// What the server asks a key store for.
-pub(crate) trait Store: Apps + KeyAdmin {}
+/// Who the audit log says it was.
+const ACTOR: &str = "server";
 
-impl<S: Apps + KeyAdmin> Store for S {}
+/// What the server asks a key store for.
+pub(crate) trait Store: Apps + KeyAdmin + TokenAdmin + UseLog {}
+
+impl<S: Apps + KeyAdmin + TokenAdmin + UseLog> Store for S {}
 
 /// What verifies requests: the store behind a cache, which forgets what changes.
 #[async_trait]
@@ -49,7 +53,7 @@ impl<S: Source> Cache for CachingKeyStore<S> {
 }
 
 impl Keys {
-    fn new<S: KeyAdmin + Source>(store: S) -> Self {
+    fn new<S: Store + Source>(store: S) -> Self {
         let cached = Arc::new(CachingKeyStore::new(store));
         Self { admin: Arc::clone(cached.source()) as _, cached }
     }
@@ -66,14 +70,14 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Keys> {
         Engine::Postgres => {
             let keyring = Keyring::load(&config.keyring_file)
                 .context("name the keyring of the database, or make one with `countersign migrate`")?;
-            let mut store = postgres(config, keyring).await?;
+            let mut store = postgres(config, keyring).await?.with_actor(By::new(ACTOR));
             if let Some(url) = &config.listen_database_url {
                 store = store.with_listen_url(url).context("cannot read the URL for listening")?;
             }
             Keys::new(store)
         }
         Engine::Sqlite => {
-            let store = embedded(config).await?;
+            let store = embedded(config).await?.with_actor(By::new(ACTOR));
             Keys::new(if config.demo() { store.with_demo_keys() } else { store })
         }
     })

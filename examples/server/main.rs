@@ -12,17 +12,23 @@ mod graphql_endpoint;
 mod keys;
 mod ops;
 mod prompt;
+mod read_only;
 mod schema;
 mod serve;
+mod sites;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use config::Config;
-use countersign::clock::{Clock as _, SystemClock};
+use countersign::{
+    clock::{Clock as _, SystemClock},
+    store::LastUsed,
+};
 use demo::Demo;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -59,12 +65,14 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let keys = keys::open(config).await?;
     let pool = db::open(&config.database_url).await.context("cannot reach the server's own tables")?;
     db::migrate(&pool).await.context("cannot prepare the server's own tables")?;
+    tokens::make_signing_key(&*keys.admin, &SystemClock).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let here = format!("http://{address}");
     let public_url = config.public_urls.first().unwrap_or(&here);
-    let app = app::app(config, &keys, &pool, public_url)?;
+    let last_used = LastUsed::default();
+    let app = app::app(config, &keys, &pool, public_url, &last_used)?;
     // Whoever waits for the line below may use the demonstration keys at once.
     let mut demo = None;
     if config.demo() {
@@ -77,7 +85,10 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     if let Some((demo, file)) = demo {
         demo.print(address, &file)?;
     }
+    let (writer, store) = (last_used.clone(), Arc::clone(&keys.admin));
+    tokio::spawn(async move { writer.keep_writing(&*store).await });
     let served = serve::serve(listener, app).await.context("cannot serve");
+    last_used.flush(&*keys.admin).await.context("cannot note when keys were last used")?;
     keys.cached().close().await;
     served
 }

@@ -12,8 +12,24 @@ const LONGEST: usize = 255;
 
 #[derive(Clone)]
 enum Text {
-    Inline { len: u8, bytes: [u8; INLINE] },
+    Inline(Inline),
     Shared(Arc<str>),
+}
+
+/// A short name, which is copied as one piece of 40 bytes: what was copied piece by piece and is then moved as a whole
+/// makes a processor wait.
+#[derive(Clone, Copy)]
+struct Inline {
+    /// Always `true`. The values that it cannot have tell the other kind of text.
+    _inline: bool,
+    len: u8,
+    bytes: [u8; INLINE],
+}
+
+impl Inline {
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 impl Text {
@@ -27,7 +43,7 @@ impl Text {
         match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
             (Some(room), Ok(len)) => {
                 room.copy_from_slice(text.as_bytes());
-                Ok(Self::Inline { len, bytes })
+                Ok(Self::Inline(Inline { _inline: true, len, bytes }))
             }
             _ => Ok(Self::Shared(text.into())),
         }
@@ -36,16 +52,14 @@ impl Text {
     fn as_str(&self) -> &str {
         match self {
             // Only `new` writes the bytes, and it copies them from a `&str`.
-            Self::Inline { len, bytes } => {
-                std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default()
-            }
+            Self::Inline(inline) => std::str::from_utf8(inline.as_bytes()).unwrap_or_default(),
             Self::Shared(text) => text,
         }
     }
 
     fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Self::Inline(inline) => inline.as_bytes(),
             Self::Shared(text) => text.as_bytes(),
         }
     }

@@ -6,6 +6,9 @@
 //! minutes. The guard reads a document first, with a parser that counts as it goes, and hands on only what is small,
 //! well-formed and means the same to every executor.
 //!
+//! Whoever may only read may only run queries: [`Document::operation`] tells which operation an executor would run, and
+//! of what kind it is.
+//!
 //! A document passes if
 //!
 //! 1. it has at most as many tokens as the token limit says;
@@ -35,6 +38,10 @@
 //!
 //! The guard bounds a document, not the variables beside it (a JSON parser bounds those) and not a batch: limit how many
 //! documents one request may carry.
+
+mod operation;
+
+pub use self::operation::{Operation, OperationError, OperationKind};
 
 use apollo_parser::{
     Parser,
@@ -99,7 +106,7 @@ impl DocumentGuard {
         let definitions = Definitions::sort(&self.parse(text)?)?;
         definitions.check_names()?;
         self.check_selections(&definitions)?;
-        Ok(Document { text })
+        Ok(Document { text, operations: definitions.operations.iter().map(Operation::of).collect() })
     }
 
     fn parse(&self, text: &str) -> Result<Cst, DocumentError> {
@@ -126,9 +133,10 @@ impl DocumentGuard {
 }
 
 /// A document that passed a [`DocumentGuard`]; there is no other way to come by one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Document<'d> {
     text: &'d str,
+    operations: Vec<Operation>,
 }
 
 impl<'d> Document<'d> {
@@ -136,6 +144,39 @@ impl<'d> Document<'d> {
     #[must_use]
     pub const fn text(&self) -> &'d str {
         self.text
+    }
+
+    /// Its operations, in their order.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The operation that an executor runs for a request: the one of that name, or, where no name is given, the only
+    /// one (GraphQL of October 2021, §6.1). What the request may do follows from its
+    /// [`kind`](Operation::kind):
+    ///
+    /// ```
+    /// use countersign::graphql::{DocumentGuard, OperationKind};
+    ///
+    /// let guard = DocumentGuard::default();
+    /// let document = guard.check("query Q { mutation } mutation M { remove(id: 1) }")?;
+    /// assert_eq!(document.operation(Some("Q"))?.kind(), OperationKind::Query);
+    /// assert_eq!(document.operation(Some("M"))?.kind(), OperationKind::Mutation);
+    /// assert!(document.operation(None).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError`] if there is no such operation, or no name and several operations. An executor runs none then.
+    ///
+    /// # Security
+    ///
+    /// Give the executor the same name, not what the request held elsewhere: a second `operationName` beside the first
+    /// would let it choose another operation than this one.
+    pub fn operation(&self, name: Option<&str>) -> Result<&Operation, OperationError> {
+        Operation::choose(&self.operations, name)
     }
 }
 

@@ -16,10 +16,13 @@ const SMALL: usize = 8 << 10;
 /// Copies are gathered up to this length, in a buffer that doubles as it grows: what that wastes stays below it.
 const GATHERED: usize = 16 << 10;
 
+/// Room for frames, once there is more than the one that most bodies have: eight bring a body of 1 MiB.
+const ROOM: usize = 8;
+
 /// The frames of a body while it is being verified.
 #[derive(Default)]
 pub(super) struct Frames {
-    kept: SmallVec<[Bytes; 4]>,
+    kept: SmallVec<[Bytes; 1]>,
     /// Small frames that came after each other, gathered.
     tail: Vec<u8>,
     len: u64,
@@ -35,7 +38,7 @@ impl Frames {
         }
         self.len += frame.len() as u64;
         if whole {
-            self.kept.push(frame);
+            self.keep(frame);
         } else {
             self.tail.extend_from_slice(&frame);
         }
@@ -54,8 +57,16 @@ impl Frames {
 
     fn flush(&mut self) {
         if !self.tail.is_empty() {
-            self.kept.push(mem::take(&mut self.tail).into_boxed_slice().into());
+            let tail = mem::take(&mut self.tail).into_boxed_slice();
+            self.keep(tail.into());
         }
+    }
+
+    fn keep(&mut self, frame: Bytes) {
+        if self.kept.len() == 1 {
+            self.kept.reserve_exact(ROOM - 1);
+        }
+        self.kept.push(frame);
     }
 
     /// The body for the inner service.
@@ -67,7 +78,7 @@ impl Frames {
 
 /// The body of a verified request: exactly the bytes that were verified. It never fails and has no trailers.
 pub struct VerifiedBody {
-    frames: smallvec::IntoIter<[Bytes; 4]>,
+    frames: smallvec::IntoIter<[Bytes; 1]>,
     left: u64,
 }
 

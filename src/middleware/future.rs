@@ -9,10 +9,7 @@ use super::{
 use crate::{
     error::{VerifyError, VerifyErrorKind},
     message::Message,
-    verify::{
-        Verified,
-        steps::{Begun, Records, Seeking, Step, Verification},
-    },
+    verify::steps::{Begun, Records, Seeking, Step, Verification},
 };
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response, Uri, header::CONTENT_ENCODING, request::Parts};
@@ -150,7 +147,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Some(inner) = this.inner.as_mut().as_pin_mut() {
-            return inner.poll(cx);
+            return inner.poll(cx).map_ok(|response| refuse::shape(this.share, response));
         }
         let Some((head, _)) = this.request else { return Poll::Pending };
         let mut open = Open {
@@ -165,20 +162,22 @@ where
         let verdict = ready!(open.poll_verdict(cx));
         *open.timer = None;
         this.share.release();
-        let verified = match verdict {
-            Ok(verified) => verified,
+        let caller = || this.verification.as_ref().and_then(Verification::caller);
+        let caller = match verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into())) {
+            Ok(caller) => caller,
             Err(error) => {
                 let refused = refuse::refuse(this.share, this.verification.as_ref(), &error);
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
         };
-        *this.verification = None;
+        refuse::tell_accepted(&caller);
         let Some((mut head, mut service)) = this.request.take() else { return Poll::Pending };
-        refuse::tell_accepted(&verified);
-        this.share.introduce(&mut head, verified);
+        this.share.introduce(&mut head, caller);
+        *this.verification = None;
         let body = std::mem::take(this.frames).into_body();
         this.inner.set(Some(service.call(Request::from_parts(head, body.into()))));
-        this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx))
+        let inner = this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx));
+        inner.map_ok(|response| refuse::shape(this.share, response))
     }
 }
 
@@ -187,7 +186,7 @@ where
     ReqBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
 {
     /// Takes the request as far as it goes.
-    fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<Verified, VerifyError>> {
+    fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), VerifyError>> {
         let patience = self.share.store_timeout;
         loop {
             match &mut self.stage {
@@ -206,14 +205,14 @@ where
                 }
                 Stage::Receiving(_) => {
                     ready!(self.poll_receive(cx))?;
-                    if let Some(verified) = self.finish()? {
-                        return Poll::Ready(Ok(verified));
+                    if self.finish()? {
+                        return Poll::Ready(Ok(()));
                     }
                 }
                 Stage::Repeating(..) => {
                     ready!(self.poll_repeat(cx))?;
-                    if let Some(verified) = self.finish()? {
-                        return Poll::Ready(Ok(verified));
+                    if self.finish()? {
+                        return Poll::Ready(Ok(()));
                     }
                 }
                 Stage::Deciding(seeking) => {
@@ -297,15 +296,15 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Judges when the body has ended: the caller, or the next stage.
-    fn finish(&mut self) -> Result<Option<Verified>, VerifyError> {
+    /// Judges when the body has ended. Whether that was the last stage.
+    fn finish(&mut self) -> Result<bool, VerifyError> {
         let verification = self.verification.as_mut().ok_or(VerifyErrorKind::Internal)?;
         match self.share.verifier.finish(verification, self.head, original_target(self.head))? {
-            Step::Done(verified) => return Ok(Some(verified)),
+            Step::Done => return Ok(true),
             Step::Again => *self.stage = Stage::Repeating(0, 0),
             Step::Seeking(seeking) => *self.stage = Stage::Deciding(seeking),
         }
-        Ok(None)
+        Ok(false)
     }
 }
 

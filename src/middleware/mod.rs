@@ -8,9 +8,15 @@
 //! 4. the signed time, if there is one, is within the tolerance;
 //! 5. the key and its secret are in force, and the organization is one that the key may act for.
 //!
+//! Where the credentials are a token, the third is that the token is good; it says nothing about the body, which arrives
+//! under the same limits all the same.
+//!
 //! The handler then gets exactly the bytes that were verified, and a [`Verified`](crate::verify::Verified) in the
 //! request's extensions. Everything else is answered by a [`Rejection`], with the
 //! [`VerifyErrorKind`](crate::error::VerifyErrorKind) in the response's extensions.
+//!
+//! What a caller may do is asked behind the layer, by [`RequirePermissionLayer`] or by
+//! [`Verified::require`](crate::verify::Verified::require), and answered 403 in the same shape.
 //!
 //! # Deployment caveat
 //!
@@ -41,15 +47,20 @@
 mod body;
 mod future;
 mod layer;
+mod permission;
 mod refuse;
 mod rejection;
 mod service;
 mod strip;
 
+#[cfg(feature = "axum")]
+pub(crate) use self::refuse::refused_inside;
+
 pub use self::{
     body::VerifiedBody,
     future::ResponseFuture,
     layer::VerifyLayer,
+    permission::{PermissionFuture, RequirePermission, RequirePermissionLayer},
     rejection::{GraphQlErrors, MessageErrors, OpsErrors, Problem, Refusal, Rejection},
     service::Verify,
     strip::{StripIdentity, StripIdentityLayer},

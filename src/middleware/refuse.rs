@@ -1,6 +1,6 @@
 //! What becomes of a verdict: the answer to a caller that is refused, and the one event for the operator.
 
-use super::{Refusal, layer::Settings};
+use super::{Problem, Refusal, Rejection, layer::Settings};
 use crate::{
     error::{VerifyError, VerifyErrorKind},
     verify::{Verified, steps::Verification},
@@ -10,7 +10,7 @@ use http::{
     HeaderName, HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use std::{error::Error, fmt, iter};
+use std::{error::Error, fmt, iter, sync::Arc};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -53,6 +53,30 @@ pub(super) fn refuse(
     response
 }
 
+/// A refusal that comes from behind the layer, on its way out to it.
+#[derive(Clone)]
+struct RefusedInside(Arc<VerifyError>);
+
+/// Answers for a handler, or for a layer behind this one, until [`shape`] gives the answer its own shape. A
+/// [`VerifyLayer`](super::VerifyLayer) that is not there cannot: then it stays what it is here.
+pub(crate) fn refused_inside(error: VerifyError) -> Response<Bytes> {
+    if error.kind() == VerifyErrorKind::Internal {
+        // There may be nobody further out who tells it.
+        tracing::error!(%error, "request refused");
+    }
+    let mut response = Problem::default().respond(&Refusal::new(error.kind(), ""));
+    response.extensions_mut().insert(RefusedInside(Arc::new(error)));
+    response
+}
+
+/// Gives what was refused behind the layer the shape of the layer's own refusals.
+pub(super) fn shape<B: From<Bytes>>(settings: &Settings, mut response: Response<B>) -> Response<B> {
+    match response.extensions_mut().remove::<RefusedInside>() {
+        Some(RefusedInside(error)) => refuse(settings, None, &error).map(B::from),
+        None => response,
+    }
+}
+
 /// A cause with its own causes: a store only says that it cannot be asked, its database says why.
 struct Chain<'e>(&'e (dyn Error + 'static));
 
@@ -66,7 +90,7 @@ impl fmt::Display for Chain<'_> {
 
 fn tell_refused(verification: Option<&Verification>, error: &VerifyError, request_id: &str) {
     let scheme = verification.map(Verification::scheme);
-    let key_id = verification.map(|verification| verification.key_id().as_str());
+    let key_id = verification.and_then(Verification::key_id).map(|key_id| key_id.as_str());
     let cause = error.source().map(Chain);
     let cause = cause.as_ref().map(tracing::field::display);
     let outcome = error.kind().outcome();

@@ -16,8 +16,8 @@ const DEFAULT_PREFIXES: [&str; 3] = ["x-countersign-", "x-auth-", "x-consumer-"]
 #[derive(Clone, Debug)]
 pub(super) struct Prefixes {
     prefixes: Vec<Box<str>>,
-    /// The bytes that a prefix begins with, one bit each: they tell most names apart.
-    first: u128,
+    /// One bit for the byte that a prefix begins with: that tells most names apart.
+    first: u64,
 }
 
 impl Default for Prefixes {
@@ -50,9 +50,9 @@ impl Prefixes {
     }
 }
 
-/// The bit of a name's first byte. Names of headers are ASCII.
-fn bit(name: &str) -> u128 {
-    name.bytes().next().map_or(0, |byte| 1_u128.checked_shl(byte.into()).unwrap_or(0))
+/// The bit of a name's first byte, which it shares with few others.
+fn bit(name: &str) -> u64 {
+    name.bytes().next().map_or(0, |byte| 1 << (byte % 64))
 }
 
 /// Layer for open routes that removes what a [`VerifyLayer`](super::VerifyLayer) removes from guarded ones.

@@ -124,15 +124,19 @@ impl SalesCloud {
     }
 }
 
-/// The token behind `App `, `None` if the value has another scheme word.
-fn token(value: &HeaderValue) -> Option<&[u8]> {
-    let (word, token) = value.as_bytes().split_at_checked(WORD.len())?;
+/// The token behind `App `, `None` if the value has another scheme word. The value need not become text for it.
+fn token(value: &HeaderValue) -> Result<Option<&[u8]>, VerifyError> {
+    let value = value.as_bytes();
+    if value.is_empty() || !value.is_ascii() {
+        return Err(VerifyError::malformed("the authorization is empty or not ASCII"));
+    }
+    let Some((word, token)) = value.split_at_checked(WORD.len()) else { return Ok(None) };
     let ours = word.eq_ignore_ascii_case(WORD.as_bytes());
-    match token {
+    Ok(match token {
         [] if ours => Some(token),
         [b' ', token @ ..] if ours => Some(token),
         _ => None,
-    }
+    })
 }
 
 /// 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
@@ -177,8 +181,8 @@ impl Scheme for SalesCloud {
     fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError> {
         let [signature, application, public_key, organization] =
             message.headers_once([&AUTHORIZATION, &APPLICATION, &PUBLIC_KEY, &ORGANIZATION])?;
-        let (signature, application, public_key) = match (signature.and_then(token), application, public_key)
-        {
+        let signature = signature.map(token).transpose()?.flatten();
+        let (signature, application, public_key) = match (signature, application, public_key) {
             (Some(signature), Some(application), Some(public_key)) => (signature, application, public_key),
             (None, None, None) if organization.is_none() => return Ok(None),
             _ => return Err(VerifyError::malformed("SalesCloud's headers are incomplete")),

@@ -56,7 +56,6 @@ enum State {
 
 impl Computation {
     /// Begins a signature for each of `bases` with each of `keys`.
-    #[expect(clippy::needless_pass_by_value, reason = "callers have just made the iterator, and keep none")]
     pub fn begin<'k>(bases: &[SignatureBase<'_>], keys: impl Iterator<Item = &'k MacKey> + Clone) -> Self {
         let mut computation = Self::default();
         computation.add(bases, keys);
@@ -65,6 +64,7 @@ impl Computation {
 
     /// Adds a lane for each of `bases` with each of `keys`, where the computation is: a lane is large. All bases take the
     /// body in the same form, and none of it has passed.
+    #[expect(clippy::needless_pass_by_value, reason = "callers have just made the iterator, and keep none")]
     pub(crate) fn add<'k>(
         &mut self,
         bases: &[SignatureBase<'_>],
@@ -106,7 +106,7 @@ impl Computation {
     pub fn matches(&mut self, presented: &Signature) -> Option<Matched> {
         let mut found = u32::MAX;
         for (index, lane) in (0_u32..).zip(&mut self.lanes) {
-            let same = lane.finish().map_or(Choice::from(0), |computed| same(&computed, presented));
+            let same = lane.finish().map_or_else(|| 0.into(), |computed| same(&computed, presented));
             found.conditional_assign(&index, same);
         }
         let found = usize::try_from(found).ok().filter(|_| self.is_whole());

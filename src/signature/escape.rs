@@ -32,7 +32,8 @@ pub(super) struct Stage<F: FnMut(&[u8])> {
     sink: F,
 }
 
-const SIZE: usize = 512;
+/// Small, so that a processor begins to escape while it still waits for the last rounds of a hash.
+const SIZE: usize = 192;
 /// Block size of SHA-1 and SHA-256.
 const BLOCK: usize = 64;
 /// Longest escape of one byte: `\u00xx`.
@@ -48,7 +49,7 @@ impl<F: FnMut(&[u8])> Stage<F> {
     pub(super) fn raw(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.len + BLOCK > SIZE {
-                self.hand_over_blocks();
+                self.len = self.hand_over_blocks(self.len);
             }
             let now = bytes.len().min(SIZE - self.len);
             self.buffer[self.len..self.len + now].copy_from_slice(&bytes[..now]);
@@ -57,26 +58,31 @@ impl<F: FnMut(&[u8])> Stage<F> {
         }
     }
 
-    /// Appends text, escaped. Looks at eight bytes at a time: if none needs an escape they are copied as they are.
+    /// Appends text, escaped, two words at a time: if no byte of them needs an escape they are copied as they are.
     pub(super) fn escaped(&mut self, text: &[u8]) {
-        let (words, rest) = text.as_chunks::<WORD>();
-        for word in words {
-            if self.len + WORD * WIDEST > SIZE {
-                self.hand_over_blocks();
+        let (pairs, rest) = text.as_chunks::<{ 2 * WORD }>();
+        let mut len = self.len;
+        for pair in pairs {
+            if len + 2 * WORD * WIDEST > SIZE {
+                len = self.hand_over_blocks(len);
             }
-            if needs_escape(u64::from_le_bytes(*word)) {
-                self.escape_word(*word);
+            let both = u128::from_le_bytes(*pair);
+            let words = [both as u64, (both >> 64) as u64];
+            if words.iter().all(|word| controls(*word) | marks(*word) == 0) {
+                self.buffer[len..len + 2 * WORD].copy_from_slice(pair);
+                len += 2 * WORD;
             } else {
-                self.buffer[self.len..self.len + WORD].copy_from_slice(word);
-                self.len += WORD;
+                len = escape_word(&mut self.buffer, len, words[0]);
+                len = escape_word(&mut self.buffer, len, words[1]);
             }
         }
         for &byte in rest {
-            if self.len + WIDEST > SIZE {
-                self.hand_over_blocks();
+            if len + WIDEST > SIZE {
+                len = self.hand_over_blocks(len);
             }
-            self.escape(byte);
+            len = escape(&mut self.buffer, len, byte);
         }
+        self.len = len;
     }
 
     /// Hands over what is left and then these bytes, which leave no copy in the buffer.
@@ -91,65 +97,118 @@ impl<F: FnMut(&[u8])> Stage<F> {
         self.len = 0;
     }
 
-    /// Escapes eight bytes of which some need it. Where they are is not predictable, so nothing is asked: each byte is
-    /// written behind a backslash, and the next one over it if there was nothing to escape.
-    fn escape_word(&mut self, word: [u8; WORD]) {
-        if word.iter().any(|&byte| CLASS[usize::from(byte)] == 1) {
-            return word.into_iter().for_each(|byte| self.escape(byte));
-        }
-        let mut pairs = [0; 2 * WORD];
-        let mut len = 0;
-        for byte in word {
-            let letter = CLASS[usize::from(byte)];
-            let escapes = usize::from(letter != 0);
-            pairs[len % (2 * WORD)] = b'\\';
-            len += escapes;
-            pairs[len % (2 * WORD)] = if escapes == 0 { byte } else { letter };
-            len += 1;
-        }
-        self.buffer[self.len..self.len + 2 * WORD].copy_from_slice(&pairs);
-        self.len += len;
-    }
-
-    fn escape(&mut self, byte: u8) {
-        let room = &mut self.buffer[self.len..];
-        self.len += match CLASS[usize::from(byte)] {
-            0 => {
-                room[0] = byte;
-                1
-            }
-            1 => {
-                room[..4].copy_from_slice(b"\\u00");
-                room[4] = HEX[usize::from(byte >> 4)];
-                room[5] = HEX[usize::from(byte & 15)];
-                6
-            }
-            letter => {
-                room[..2].copy_from_slice(&[b'\\', letter]);
-                2
-            }
-        };
-    }
-
-    fn hand_over_blocks(&mut self) {
-        let whole = self.len - self.len % BLOCK;
+    /// Hands over the whole blocks of what is staged, and says how much is left.
+    fn hand_over_blocks(&mut self, len: usize) -> usize {
+        let whole = len - len % BLOCK;
         (self.sink)(&self.buffer[..whole]);
-        self.buffer.copy_within(whole..self.len, 0);
-        self.len -= whole;
+        self.buffer.copy_within(whole..len, 0);
+        len - whole
     }
 }
 
-/// Whether any of eight bytes is below 0x20, a quotation mark or a backslash: the borrow of a subtraction in each byte,
-/// with false alarms only for a byte above a true one.
-const fn needs_escape(word: u64) -> bool {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const fn below(word: u64, limit: u64) -> u64 {
-        word.wrapping_sub(LOW * limit) & !word
+/// Appends eight bytes, escaped. Which of them need it is not predictable, so that it is not asked, but looked up.
+#[inline(always)]
+fn escape_word(buffer: &mut [u8; SIZE], mut len: usize, word: u64) -> usize {
+    if controls(word) != 0 {
+        // They become other letters.
+        return word.to_le_bytes().into_iter().fold(len, |len, byte| escape(buffer, len, byte));
     }
-    let quote = below(word ^ (LOW * b'"' as u64), 1);
-    let backslash = below(word ^ (LOW * b'\\' as u64), 1);
-    (below(word, 0x20) | quote | backslash) & HIGH != 0
+    let marks = marks(word);
+    for (half, marks) in [(word as u32, marks as u32), ((word >> 32) as u32, (marks >> 32) as u32)] {
+        let spread = &SPREADS[which(marks)];
+        buffer[len..len + WORD].copy_from_slice(&spread.apply(half).to_le_bytes());
+        len += spread.len;
+    }
+    len
+}
+
+/// Appends a byte, escaped.
+fn escape(buffer: &mut [u8; SIZE], len: usize, byte: u8) -> usize {
+    let room = &mut buffer[len..];
+    len + match CLASS[usize::from(byte)] {
+        0 => {
+            room[0] = byte;
+            1
+        }
+        1 => {
+            room[..4].copy_from_slice(b"\\u00");
+            room[4] = HEX[usize::from(byte >> 4)];
+            room[5] = HEX[usize::from(byte & 15)];
+            6
+        }
+        letter => {
+            room[..2].copy_from_slice(&[b'\\', letter]);
+            2
+        }
+    }
+}
+
+const LOW: u64 = 0x0101_0101_0101_0101;
+
+/// The high bit of each byte that is zero.
+const fn zeros(word: u64) -> u64 {
+    const SEVEN: u64 = LOW * 0x7f;
+    !(((word & SEVEN) + SEVEN) | word) & !SEVEN
+}
+
+/// The high bit of each byte that is a control character.
+const fn controls(word: u64) -> u64 {
+    zeros(word & (LOW * 0xe0))
+}
+
+/// The high bit of each byte that is a quotation mark or a backslash.
+const fn marks(word: u64) -> u64 {
+    zeros(word ^ (LOW * b'"' as u64)) | zeros(word ^ (LOW * b'\\' as u64))
+}
+
+/// How four bytes make room for backslashes before some of them.
+#[derive(Clone, Copy)]
+struct Spread {
+    /// The bytes that move on by 0, 1, 2, 3 and 4 places.
+    moves: [u32; 5],
+    /// The backslashes, in their places.
+    backslashes: u64,
+    /// How long they are together.
+    len: usize,
+}
+
+impl Spread {
+    /// For the four bytes whose bits are set.
+    const fn new(marked: usize) -> Self {
+        let mut spread = Self { moves: [0; 5], backslashes: 0, len: 4 };
+        let (mut byte, mut pushed) = (0, 0);
+        while byte < 4 {
+            if marked >> byte & 1 == 1 {
+                spread.backslashes |= (b'\\' as u64) << (8 * (byte + pushed));
+                pushed += 1;
+                spread.len += 1;
+            }
+            spread.moves[pushed] |= 0xff << (8 * byte);
+            byte += 1;
+        }
+        spread
+    }
+
+    fn apply(&self, bytes: u32) -> u64 {
+        let moved = |by: usize| u64::from(bytes & self.moves[by]) << (8 * by);
+        moved(0) | moved(1) | moved(2) | moved(3) | moved(4) | self.backslashes
+    }
+}
+
+/// One for each choice of bytes among four.
+static SPREADS: [Spread; 16] = {
+    let mut spreads = [Spread::new(0); 16];
+    let mut marked = 0;
+    while marked < spreads.len() {
+        spreads[marked] = Spread::new(marked);
+        marked += 1;
+    }
+    spreads
+};
+
+/// The high bits of four bytes, side by side.
+const fn which(marks: u32) -> usize {
+    (marks.wrapping_mul(1 << 21 | 1 << 14 | 1 << 7 | 1) >> 28) as usize
 }
 
 /// Appends `text`, escaped, to a vector.

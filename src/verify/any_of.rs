@@ -1,7 +1,7 @@
 //! Several ways of signing on one route.
 
 use super::{
-    Verified, Verifier,
+    Distinct, Verifier,
     steps::{Begun, Records, Step, Steps, Verification},
 };
 use crate::{
@@ -34,13 +34,13 @@ pub struct AnyOf(Vec<Arc<dyn Verifier>>);
 impl AnyOf {
     /// Begins a list.
     #[must_use]
-    pub fn new(verifier: impl Verifier) -> Self {
+    pub fn new(verifier: impl Distinct) -> Self {
         Self(Arc::new(verifier).flatten())
     }
 
     /// Adds to the list. The order matters for the challenges of a 401 only.
     #[must_use]
-    pub fn or(mut self, verifier: impl Verifier) -> Self {
+    pub fn or(mut self, verifier: impl Distinct) -> Self {
         self.0.extend(Arc::new(verifier).flatten());
         self
     }
@@ -97,7 +97,7 @@ impl Steps for AnyOf {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         self.chosen(verification)?.decide(verification, records, target)
     }
 

@@ -1,20 +1,21 @@
 //! The one place that knows the order of a verification: read, find, hash, compare, time, standing, tenant, look again.
 
 use super::{
-    Tolerance, Verified, Verifier,
-    steps::{Begun, Proven, Records, Seeking, Signing, Step, Steps, Verification},
+    Tolerance, Verifier, in_force,
+    steps::{ActsFor, Begun, Passed, Proven, Records, Seeking, Signing, Step, Steps, Verification},
+    tenant::OrganizationPaths,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential::{Credential, KeyId, Organization, SecretVersion, Standing},
+    credential::{KeyId, Organization, SecretVersion},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
-    scheme::{Parameters, Presented, Route, Scheme, Tenancy},
+    scheme::{Parameters, Presented, Scheme, Tenancy},
     secret::Secret,
     signature::{Computation, MacKey, SignatureBase},
     store::{Found, KeyStore, LastUsed, Lookup, Record, StoreError},
 };
-use http::{HeaderValue, Method, Uri, request::Parts};
+use http::{HeaderValue, Uri, request::Parts};
 use std::{sync::Arc, time::SystemTime};
 
 /// How many other spellings of the signature base run over one pass of the body.
@@ -35,7 +36,7 @@ pub struct SignatureVerifier {
     keys: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     tolerance: Tolerance,
-    organization_paths: Vec<Route>,
+    organization_paths: OrganizationPaths,
     /// Stands in for the key of a caller who names none that exists, so that the answer costs the same.
     dummy: MacKey,
     last_used: Option<LastUsed>,
@@ -47,8 +48,7 @@ impl SignatureVerifier {
         let mut random = [0; 32];
         SystemClock.fill(&mut random);
         let dummy = MacKey::new(scheme.algorithm(), &Secret::from_random(random));
-        let named = scheme.routes().listed().iter().filter(|route| route.names("organization"));
-        let organization_paths = named.cloned().collect();
+        let organization_paths = OrganizationPaths::among(scheme.routes().listed());
         Self {
             scheme: Box::new(scheme),
             keys: Arc::new(keys),
@@ -97,7 +97,7 @@ impl SignatureVerifier {
     ///
     /// [`ConfigError::RouteTemplate`].
     pub fn with_organization_path(mut self, template: &str) -> Result<Self, ConfigError> {
-        self.organization_paths.push(Route::new(Method::POST, template)?);
+        self.organization_paths.add(template)?;
         Ok(self)
     }
 
@@ -143,7 +143,7 @@ impl SignatureVerifier {
         &self,
         verification: &mut Verification,
         message: &Message<'_>,
-        presented: Presented<'_>,
+        presented: &Presented<'_>,
     ) {
         let Parameters { public_key, ref time, .. } = presented.parameters;
         // A key id beside another public key than its own names no key at all.
@@ -189,23 +189,6 @@ impl SignatureVerifier {
         Some(())
     }
 
-    /// The organization that the path names, if it names one. Two different ones cannot both be the verified one.
-    fn named_in(&self, path: &str) -> Result<Option<Organization>, VerifyError> {
-        let named = self
-            .organization_paths
-            .iter()
-            .filter(|route| route.matches_path(path))
-            .filter_map(|route| route.named("organization", path));
-        let mut only = None;
-        for named in named {
-            let named = Organization::new(named).map_err(|_| elsewhere())?;
-            if only.replace(named.clone()).is_some_and(|other| other != named) {
-                return Err(elsewhere());
-            }
-        }
-        Ok(only)
-    }
-
     /// What the presented signature was made with, if it is right.
     fn prove(&self, verification: &mut Verification) -> Option<Proven> {
         let signing = verification.signing.as_mut()?;
@@ -222,48 +205,37 @@ impl SignatureVerifier {
     /// The verdict over a right signature, by what the store says now.
     fn judge(
         &self,
-        verification: &Verification,
+        verification: &mut Verification,
         target: &Uri,
         now: SystemTime,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let records = &verification.records;
         let proven = verification.signing.as_ref().and_then(|signing| signing.proven);
         let proven = proven.ok_or(VerifyErrorKind::Internal)?;
-        let named_in_path = self.named_in(target.path())?;
         let credential = records.credential().ok_or(VerifyErrorKind::UnknownKey)?;
-        match credential.standing(now) {
-            Standing::InForce => {}
-            Standing::Disabled => return Err(VerifyErrorKind::Disabled.into()),
-            Standing::Expired => return Err(VerifyErrorKind::Expired.into()),
-            Standing::NotYetValid => return Err(VerifyErrorKind::NotYetValid.into()),
-            Standing::Revoked => return Err(VerifyErrorKind::Revoked.into()),
-        }
+        in_force(credential.standing(now))?;
         if !records.live(now).any(|version| version.number == proven.secret) {
             return Err(VerifyErrorKind::Expired.into());
         }
-        let named = verification.organization.as_ref();
-        let (at_home, acts_for) = match self.scheme.tenancy() {
-            Tenancy::Own => (true, credential.organization.as_ref()),
-            Tenancy::Named => (named.is_some() && named == credential.organization.as_ref(), named),
-            Tenancy::Installed => (named.is_none() || records.installed, named),
+        let (own, named) = (credential.organization.as_ref(), verification.organization.as_ref());
+        let (at_home, acts_for, organization) = match self.scheme.tenancy() {
+            Tenancy::Own => (true, ActsFor::Own, own),
+            Tenancy::Named => (named.is_some() && named == own, ActsFor::Named, named),
+            Tenancy::Installed => (named.is_none() || records.installed, ActsFor::Named, named),
         };
         if !at_home {
             return Err(VerifyErrorKind::WrongOrganization.into());
         }
-        if named_in_path.is_some() && named_in_path.as_ref() != acts_for {
-            return Err(elsewhere());
+        self.organization_paths.check(target.path(), organization)?;
+        if let (Some(last_used), Some(key_id)) = (&self.last_used, &verification.key_id) {
+            last_used.note(verification.scheme, key_id, proven.secret, now);
         }
-        if let Some(last_used) = &self.last_used {
-            last_used.note(verification.scheme, &verification.key_id, proven.secret, now);
-        }
-        Ok(Verified {
-            scheme: verification.scheme,
-            key_id: verification.key_id.clone(),
-            principal: credential.principal.clone(),
-            organization: acts_for.cloned(),
+        verification.passed = Some(Passed {
+            acts_for,
             previous_secret: credential.secrets.iter().any(|version| version.number > proven.secret),
             spelling: proven.spelling,
-        })
+        });
+        Ok(())
     }
 }
 
@@ -285,16 +257,17 @@ impl Steps for SignatureVerifier {
             verifier: 0,
             arrived: self.clock.now(),
             scheme: self.scheme.name(),
-            key_id,
+            key_id: Some(key_id),
             organization,
             records: Records::default(),
             signing: None,
             waited: false,
+            passed: None,
         });
         if let Some(seeking) = self.seek(id, named.as_deref(), &mut verification.records) {
             return Ok(Some(Begun::Seeking(seeking)));
         }
-        self.begin_signing(verification, message, presented);
+        self.begin_signing(verification, message, &presented);
         Ok(Some(Begun::Ready))
     }
 
@@ -306,7 +279,7 @@ impl Steps for SignatureVerifier {
     ) -> Result<(), VerifyError> {
         let read = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
         verification.records = records;
-        self.begin_signing(verification, message, read.presented);
+        self.begin_signing(verification, message, &read.presented);
         Ok(())
     }
 
@@ -327,13 +300,14 @@ impl Steps for SignatureVerifier {
         if verification.waited {
             // The upload took its time: what was true at its beginning may no longer be.
             let Verification { key_id, organization, records, .. } = verification;
+            let key_id = key_id.as_ref().map_or("", KeyId::as_str);
             let organization = organization.as_ref().map(Organization::as_str);
-            if let Some(seeking) = self.seek(key_id.as_str(), organization, records) {
+            if let Some(seeking) = self.seek(key_id, organization, records) {
                 return Ok(Step::Seeking(seeking));
             }
             now = self.clock.now();
         }
-        self.judge(verification, target, now).map(Step::Done)
+        self.judge(verification, target, now).map(|()| Step::Done)
     }
 
     fn decide(
@@ -341,7 +315,7 @@ impl Steps for SignatureVerifier {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<(), VerifyError> {
         verification.records = records;
         self.judge(verification, target, self.clock.now())
     }
@@ -358,11 +332,7 @@ struct Read<'m> {
     organization: Option<Organization>,
 }
 
-fn elsewhere() -> VerifyError {
-    VerifyError::with_detail(VerifyErrorKind::WrongOrganization, "the path names another organization")
-}
-
-async fn settle(found: Found) -> Result<Option<Record>, VerifyError> {
+pub(super) async fn settle(found: Found) -> Result<Option<Record>, VerifyError> {
     match found {
         Found::Ready(record) => Ok(record),
         Found::Pending(record) => record.await.map_err(unavailable),
@@ -375,14 +345,7 @@ fn unavailable(error: StoreError) -> VerifyError {
 
 impl Records {
     fn new(key: Option<Record>, app: Option<&Record>) -> Self {
-        Self { key, installed: matches!(app, Some(Record::Installation(_))) }
-    }
-
-    fn credential(&self) -> Option<&Credential> {
-        match &self.key {
-            Some(Record::Credential(credential)) => Some(credential),
-            _ => None,
-        }
+        Self { key, installed: matches!(app, Some(Record::Installation(_))), ..Self::default() }
     }
 
     /// The secrets that may be used at `now`.

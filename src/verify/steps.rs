@@ -3,7 +3,7 @@
 
 use super::{Verified, Verifier};
 use crate::{
-    credential::{KeyId, Organization},
+    credential::{Access, Credential, KeyId, Organization, Permissions, Principal},
     error::VerifyError,
     message::Message,
     signature::{Computation, Signature},
@@ -52,7 +52,7 @@ pub trait Steps: fmt::Debug + Send + Sync + 'static {
         verification: &mut Verification,
         records: Records,
         target: &Uri,
-    ) -> Result<Verified, VerifyError>;
+    ) -> Result<(), VerifyError>;
 
     /// This verifier as a list of verifiers that are not lists themselves.
     fn flatten(self: Arc<Self>) -> Vec<Arc<dyn Verifier>>;
@@ -75,6 +75,46 @@ pub struct Seeking(pub(super) Pin<Box<dyn Future<Output = Result<Records, Verify
 pub struct Records {
     pub(super) key: Option<Record>,
     pub(super) installed: bool,
+    /// What the token says that was verified.
+    #[cfg(feature = "oauth2")]
+    pub(super) claims: Option<Arc<crate::jwt::Claims>>,
+}
+
+impl Records {
+    /// The key.
+    pub(super) fn credential(&self) -> Option<&Credential> {
+        match &self.key {
+            Some(Record::Credential(credential)) => Some(credential),
+            _ => None,
+        }
+    }
+
+    fn owned(&self) -> Option<Owned<'_>> {
+        macro_rules! owned {
+            ($record:expr, $organization:expr, $access:expr) => {
+                Some(Owned {
+                    principal: &$record.principal,
+                    organization: $organization,
+                    permissions: &$record.permissions,
+                    access: $access,
+                })
+            };
+        }
+        match self.key.as_ref()? {
+            Record::Credential(key) => owned!(key, key.organization.as_ref(), Access::Write),
+            Record::Client(client) => owned!(client, client.organization.as_ref(), Access::Write),
+            Record::ReadToken(token) => owned!(token, Some(&token.organization), Access::Read),
+            _ => None,
+        }
+    }
+}
+
+/// What a key, a client and a read token have in common.
+struct Owned<'r> {
+    principal: &'r Principal,
+    organization: Option<&'r Organization>,
+    permissions: &'r Permissions,
+    access: Access,
 }
 
 /// The end of a verification, or what it takes to get there.
@@ -82,8 +122,8 @@ pub struct Records {
 pub enum Step {
     /// The body has to pass once more, for other spellings of the signature base.
     Again,
-    /// The request is verified.
-    Done(Verified),
+    /// The request is verified, and the verification knows its [caller](Verification::caller).
+    Done,
     /// The store has to be looked at once more.
     Seeking(Seeking),
 }
@@ -95,13 +135,38 @@ pub struct Verification {
     /// When the head of the request had arrived.
     pub(super) arrived: SystemTime,
     pub(super) scheme: &'static str,
-    pub(super) key_id: KeyId,
+    /// What is known of the key: a token names it only when it has been looked at.
+    pub(super) key_id: Option<KeyId>,
     pub(super) organization: Option<Organization>,
     pub(super) records: Records,
     /// The signature, where it is one that proves who calls.
     pub(super) signing: Option<Signing>,
     /// Whether time has passed since the records were read.
     pub(super) waited: bool,
+    /// Set by the verdict that the request may pass, and by nothing else.
+    pub(super) passed: Option<Passed>,
+}
+
+/// What the verdict says of a caller that the records do not.
+#[derive(Clone, Copy)]
+pub(super) struct Passed {
+    pub(super) acts_for: ActsFor,
+    pub(super) previous_secret: bool,
+    pub(super) spelling: usize,
+}
+
+impl Passed {
+    /// A token passed: it is the owner's own, and has neither older secrets nor spellings.
+    pub(super) const TOKEN: Self = Self { acts_for: ActsFor::Own, previous_secret: false, spelling: 0 };
+}
+
+/// For which organization a request acts.
+#[derive(Clone, Copy)]
+pub(super) enum ActsFor {
+    /// The key's own.
+    Own,
+    /// The one that the request names, if it names one.
+    Named,
 }
 
 /// A signature under verification.
@@ -125,6 +190,31 @@ pub(super) struct Proven {
 }
 
 impl Verification {
+    /// The verification of a token, which no body is hashed for, and whose name is still to be found.
+    pub(super) fn of_token(scheme: &'static str, arrived: SystemTime) -> Self {
+        Self {
+            verifier: 0,
+            arrived,
+            scheme,
+            key_id: None,
+            organization: None,
+            records: Records::default(),
+            signing: None,
+            waited: false,
+            passed: None,
+        }
+    }
+
+    /// Takes what the store says about a token, and with it the token's name.
+    pub(super) fn take_token(&mut self, records: Records) {
+        self.key_id = match &records.key {
+            Some(Record::Client(client)) => Some(client.client_id.clone()),
+            Some(Record::ReadToken(token)) => Some(token.id.clone()),
+            _ => None,
+        };
+        self.records = records;
+    }
+
     /// Takes the next bytes of the body.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         if let Some(signing) = &mut self.signing {
@@ -142,14 +232,35 @@ impl Verification {
         self.waited = true;
     }
 
+    /// The caller, once the verdict is that the request may pass. What is known of the caller is made into one piece
+    /// here, where it is wanted, because it would be copied on every way there.
+    pub(crate) fn caller(&self) -> Option<Verified> {
+        let passed = self.passed?;
+        let owned = self.records.owned()?;
+        let organization = match passed.acts_for {
+            ActsFor::Own => owned.organization,
+            ActsFor::Named => self.organization.as_ref(),
+        };
+        Some(Verified {
+            scheme: self.scheme,
+            key_id: self.key_id.clone()?,
+            principal: owned.principal.clone(),
+            organization: organization.cloned(),
+            permissions: owned.permissions.clone(),
+            access: owned.access,
+            previous_secret: passed.previous_secret,
+            spelling: passed.spelling,
+        })
+    }
+
     /// The scheme that is being verified.
     pub(crate) const fn scheme(&self) -> &'static str {
         self.scheme
     }
 
     /// The key id that was presented.
-    pub(crate) const fn key_id(&self) -> &KeyId {
-        &self.key_id
+    pub(crate) const fn key_id(&self) -> Option<&KeyId> {
+        self.key_id.as_ref()
     }
 }
 

@@ -5,12 +5,16 @@ use crate::support::http::{
 };
 use bytes::Bytes;
 use countersign::{
-    VerifyLayer,
+    SignatureVerifier, VerifyLayer,
     credential::SecretVersion,
     error::VerifyErrorKind as Kind,
+    scheme::Ateliere,
     store::{Found, KeyStore, MemoryKeyStore},
 };
-use http::{HeaderValue, Request, StatusCode, header::CONTENT_ENCODING};
+use http::{
+    HeaderValue, Request, StatusCode,
+    header::{CONTENT_ENCODING, HOST},
+};
 use std::{
     future::pending,
     pin::pin,
@@ -291,6 +295,27 @@ fn a_turn_hashes_sixteen_kibibytes_whatever_the_frames() {
             (64 + 128, StatusCode::UNAUTHORIZED),
             "{key_id}"
         );
+    }
+}
+
+/// The dearest request of a stranger: as many spellings as there can be, all of them wrong. Whatever is hashed is paid in
+/// turns of 16 KiB, so that these say how much it was.
+#[test]
+fn a_wrong_signature_has_the_body_hashed_four_times_more() {
+    const BODY: usize = 1 << 20;
+    let scheme = Ateliere::default().with_public_url("https://127.0.0.1").unwrap();
+    let layer = VerifyLayer::new(SignatureVerifier::new(scheme, keys())).with_body_limit(BODY as u64);
+    for (key_id, secret) in
+        [(Provider::Ateliere.key_id(), "wrong"), (Provider::Ateliere.unknown_key_id(), SECRET)]
+    {
+        let mut request = Provider::Ateliere.signed_with(key_id, secret, vec![b'a'; BODY]);
+        // Without the slash, with a question mark, without either, and with the port.
+        *request.uri_mut() = "/".parse().unwrap();
+        request.headers_mut().insert(HOST, HeaderValue::from_static("127.0.0.1"));
+        let (turns, status) = turns(&layer, request.map(Script::whole));
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        // Where the first two spellings end and the next two begin, one poll takes two turns.
+        assert_eq!((turns + 1) * (16 << 10), (1 + 4) * BODY, "{key_id}");
     }
 }
 

@@ -3,6 +3,9 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// Access tokens and read tokens at the reference server, as their clients meet them.
+#[cfg(feature = "cli")]
+mod access_tokens;
 // What a request costs in allocations and bytes over the bare service.
 mod allocations;
 // Several ways of signing on one route.
@@ -22,14 +25,25 @@ mod cli_kills;
 mod clients;
 // What a signature covers, and that the docs say so.
 mod covers;
+// Which operation of a GraphQL document runs, and that the executor agrees.
+#[cfg(feature = "graphql")]
+mod graphql_operations;
 // Who the caller is, and that nobody else says so.
 mod identity;
+// What a request costs in instructions over the bare service.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod instructions;
+// Tokens: their one spelling, and what other libraries say to them.
+#[cfg(feature = "oauth2")]
+mod jwt;
 // What docs/keys-in-sql.md shows works, on both engines.
 #[cfg(feature = "cli")]
 mod keys_in_sql;
 // What a killed run of these tests leaves behind: nothing.
 #[cfg(all(feature = "postgres", target_os = "linux"))]
 mod kills;
+// Which secret was used, and when.
+mod last_used;
 // What the source may import from where, and that every file says what it is for.
 mod layering;
 // That nothing anywhere prints a secret, or a signature that may be valid.
@@ -38,6 +52,11 @@ mod leaks;
 mod limits;
 // Where the layer may stand, and what the inner service then reads.
 mod middleware;
+// The issuer of tokens, and who gets through with them.
+#[cfg(feature = "oauth2")]
+mod oauth2;
+// What a verified caller may do, and how it is told that it may not.
+mod permissions;
 // What holds for every request of every scheme.
 mod properties;
 // What README.md shows works.

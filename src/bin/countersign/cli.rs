@@ -3,6 +3,7 @@
 use crate::{
     accounts::AccountsCommand,
     audit::AuditCommand,
+    clients::ClientsCommand,
     completions::CompletionsArgs,
     failure::{Exit, Failure},
     keys::KeysCommand,
@@ -10,6 +11,7 @@ use crate::{
     orgs::OrgsCommand,
     output::{Format, Output},
     sign::SignArgs,
+    tokens::TokensCommand,
     verify::VerifyArgs,
 };
 use clap::{
@@ -68,12 +70,15 @@ pub struct Cli {
 /// The commands, each in its own file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create and list the accounts that own keys
+    /// Create, list and limit the accounts that own keys, and switch them off
     #[command(subcommand)]
     Accounts(AccountsCommand),
     /// Read who changed what
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Create, import, list, rotate and withdraw OAuth clients
+    #[command(subcommand)]
+    Clients(ClientsCommand),
     /// Print what a shell needs to complete commands
     Completions(CompletionsArgs),
     /// Create, import, rotate, switch off, revoke, list and show keys
@@ -81,11 +86,14 @@ pub enum Command {
     Keys(KeysCommand),
     /// Bring the database to this version
     Migrate(MigrateArgs),
-    /// Create and list organizations, and install apps in them
+    /// Create, list and switch off organizations, and install apps in them
     #[command(subcommand)]
     Orgs(OrgsCommand),
     /// Sign a request and print what to send
     Sign(SignArgs),
+    /// Create, list and revoke read tokens, and look into JWTs
+    #[command(subcommand)]
+    Tokens(TokensCommand),
     /// Check the signature of a recorded request, exactly as a server does
     Verify(VerifyArgs),
 }

@@ -10,7 +10,7 @@ use countersign::{
     clock::{Clock, SystemClock},
     credential::KeyId,
     envelope::{CanaryError, Keyring, KeyringError},
-    store::{By, Found, KeyAdmin, KeyStore, Lookup, Record, StoreError},
+    store::{AccessAdmin, By, Found, KeyAdmin, KeyStore, Lookup, Record, StoreError, TokenAdmin},
 };
 use std::{
     env,
@@ -66,6 +66,16 @@ impl Store {
 
     /// All that can be done with it.
     pub fn all(&self) -> &dyn AnyKeyStore {
+        &*self.0
+    }
+
+    /// The side that manages rights.
+    pub fn access(&self) -> &dyn AccessAdmin {
+        &*self.0
+    }
+
+    /// The side that manages clients and tokens.
+    pub fn tokens(&self) -> &dyn TokenAdmin {
         &*self.0
     }
 

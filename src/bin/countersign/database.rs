@@ -6,8 +6,8 @@ use countersign::{
     clock::SystemClock,
     envelope::Keyring,
     store::{
-        AuditLog, By, Instances, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase,
-        PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, Upkeep,
+        AccessAdmin, AuditLog, By, Instances, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase,
+        PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, TokenAdmin, Upkeep,
     },
 };
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -55,7 +55,9 @@ impl Location {
 
 /// A key store, whatever keeps it.
 #[async_trait]
-pub trait AnyKeyStore: AuditLog + KeyAdmin + KeyLifecycle + KeyStore + Upkeep {
+pub trait AnyKeyStore:
+    AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + Upkeep
+{
     /// Waits until no running server goes by what was true before, at most so long.
     async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError>;
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod audit;
 mod cli;
+mod clients;
 mod completions;
 mod config;
 mod confirm;
@@ -14,11 +15,13 @@ mod keys;
 mod migrate;
 mod orgs;
 mod output;
+mod permissions;
 mod probe;
 mod schemes;
 mod secret_input;
 mod sign;
 mod times;
+mod tokens;
 mod verify;
 mod wait;
 mod wire;
@@ -51,11 +54,13 @@ async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Accounts(command) => accounts::run(command, output).await?,
         Command::Audit(command) => audit::run(command, output).await?,
+        Command::Clients(command) => clients::run(command, output).await?,
         Command::Completions(args) => completions::run(&args, output)?,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
         Command::Orgs(command) => orgs::run(command, output).await?,
         Command::Sign(args) => sign::run(args, output).await?,
+        Command::Tokens(command) => tokens::run(command, output).await?,
         Command::Verify(args) => return verify::run(args, output).await,
     }
     Ok(Exit::Success)

@@ -4,13 +4,14 @@ use crate::{
     config::StoreArgs,
     failure::Failure,
     output::{Output, Row, or_dash},
+    permissions,
     schemes::SchemeName,
     wait::WaitArgs,
 };
 use clap::{Args, Subcommand};
 use countersign::{
     credential::{KeyId, Organization},
-    store::OrganizationSummary,
+    store::{AdminError, AdminErrorKind, OrganizationSummary, Switch},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -24,6 +25,15 @@ pub enum OrgsCommand {
     /// List the organizations and their apps
     #[command(after_help = "Example:\n  countersign orgs list -o json")]
     List(StoreArgs),
+    /// Show an organization, its apps, and its accounts with what they may do
+    #[command(after_help = "Example:\n  countersign orgs show acme")]
+    Show(NameArgs),
+    /// Switch an organization off, and with it all that belongs to it or to its accounts
+    #[command(after_help = "Example:\n  countersign orgs disable acme")]
+    Disable(NameArgs),
+    /// Switch an organization on again
+    #[command(after_help = "Example:\n  countersign orgs enable acme")]
+    Enable(NameArgs),
     /// Let an app act for an organization
     #[command(
         after_help = "Example:\n  countersign orgs install 7b371391-1561-4cac-8f86-9b7bcba83db2 \\\n      --key-id edadd893-9472-4324-a4db-b1707c563184"
@@ -45,6 +55,16 @@ pub struct CreateArgs {
     /// Its name for people
     #[arg(long)]
     name: Option<String>,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// The organization
+    #[arg(value_parser = Organization::new)]
+    organization: Organization,
 
     #[command(flatten)]
     store: StoreArgs,
@@ -113,6 +133,9 @@ pub async fn run(command: OrgsCommand, output: &Output) -> Result<(), Failure> {
     match command {
         OrgsCommand::Create(args) => create(args, output).await,
         OrgsCommand::List(store) => list(store, output).await,
+        OrgsCommand::Show(args) => show(args, output).await,
+        OrgsCommand::Disable(args) => switch(args, Switch::Off, output).await,
+        OrgsCommand::Enable(args) => switch(args, Switch::On, output).await,
         OrgsCommand::Install(args) => install(args, output).await,
         OrgsCommand::Uninstall(args) => uninstall(args, output).await,
     }
@@ -138,6 +161,47 @@ async fn list(store: StoreArgs, output: &Output) -> Result<(), Failure> {
     let all = all.map_err(|error| Failure::admin(&error, "organization", "try again"))?;
     let rows: Vec<_> = all.into_iter().map(Listed::from).collect();
     output.list(&rows, "no organizations yet: create one with `countersign orgs create`")
+}
+
+async fn show(args: NameArgs, output: &Output) -> Result<(), Failure> {
+    let store = args.store.open_existing().await?;
+    let what = format!("organization `{}`", args.organization);
+    let failed = |error: AdminError| Failure::admin(&error, &what, "see `countersign orgs list`");
+    let found = store.admin().organizations().await.map_err(failed)?;
+    let found = found.into_iter().find(|row| row.organization == args.organization);
+    let found = found.ok_or_else(|| failed(AdminError::new(AdminErrorKind::NotFound, "organization")))?;
+    let mut accounts = store.admin().accounts().await.map_err(failed)?;
+    accounts.retain(|account| account.organization.as_ref() == Some(&args.organization));
+    let organization = Listed::from(found);
+    let mut fields = vec![
+        ("organization", organization.organization.clone()),
+        ("state", organization.state.to_owned()),
+        ("name", or_dash(organization.name.as_ref())),
+    ];
+    fields.extend(organization.apps.iter().map(|app| ("app", format!("{} {}", app.scheme, app.key_id))));
+    for account in &accounts {
+        let rights = permissions::of_an_account(&account.permissions);
+        fields.push(("account", format!("{}: {rights}", account.account)));
+    }
+    let accounts: Vec<_> = accounts
+        .iter()
+        .map(|account| {
+            json!({ "account": account.account.as_str(), "permissions": permissions::words(&account.permissions) })
+        })
+        .collect();
+    let mut document = json!(organization);
+    document["accounts"] = json!(accounts);
+    output.record(&fields, &document)
+}
+
+async fn switch(args: NameArgs, switch: Switch, output: &Output) -> Result<(), Failure> {
+    let store = args.store.open_existing().await?;
+    let what = format!("organization `{}`", args.organization);
+    let switched = store.access().switch_organization(&args.organization, switch).await;
+    switched.map_err(|error| Failure::admin(&error, &what, "see `countersign orgs list`"))?;
+    let (verb, state) = permissions::told(switch);
+    let document = json!({ "organization": args.organization.as_str(), "state": state });
+    output.done(format!("{verb} {what}"), &document)
 }
 
 async fn install(args: InstallArgs, output: &Output) -> Result<(), Failure> {

@@ -36,16 +36,13 @@ macro_rules! sql_access {
                     if let Some(organization) = organization {
                         self.require(organization).await?;
                     }
-                    let mut change = self.begin(self.by.as_ref()).await?;
-                    let inserted = sqlx::query(statements::INSERT_ACCOUNT)
+                    let statement = sqlx::query(statements::INSERT_ACCOUNT)
                         .bind(account.as_str())
                         .bind(organization.map(Organization::as_str))
                         .bind(permissions.to_string())
-                        .bind(self.now()?)
-                        .execute(&mut *change)
-                        .await;
-                    inserted.map_err(|error| refused("account", error))?;
-                    self.commit(change).await
+                        .bind(self.now()?);
+                    let inserted = self.execute(statement).await;
+                    inserted.map(drop).map_err(|error| refused("account", error))
                 }
 
                 async fn switch(
@@ -59,8 +56,9 @@ macro_rules! sql_access {
                         Switch::On => "active",
                         Switch::Off => "disabled",
                     };
-                    let updated = sqlx::query(statement).bind(id).bind(state).execute(&self.pool).await;
-                    touched(what, updated.map(|done| done.rows_affected()))
+                    let statement = sqlx::query(statement).bind(id).bind(state);
+                    let updated = self.execute(statement).await;
+                    touched(what, updated)
                 }
             }
 
@@ -81,7 +79,7 @@ macro_rules! sql_access {
                     account: &Principal,
                     words: &Permissions,
                 ) -> Result<Permissions, AdminError> {
-                    let mut transaction = self.pool.begin().await.map_err(AdminError::unavailable)?;
+                    let mut transaction = self.begin(self.by.as_ref()).await?;
                     let held = sqlx::query(statements::HOLD_ACCOUNT)
                         .bind(account.as_str())
                         .execute(&mut *transaction);
@@ -98,7 +96,7 @@ macro_rules! sql_access {
                         .execute(&mut *transaction)
                         .await;
                     touched("account", updated.map(|done| done.rows_affected()))?;
-                    transaction.commit().await.map_err(AdminError::unavailable)?;
+                    self.commit(transaction).await?;
                     Ok(granted)
                 }
 
@@ -108,12 +106,11 @@ macro_rules! sql_access {
                     permissions: &Permissions,
                 ) -> Result<(), AdminError> {
                     access::check_list(permissions)?;
-                    let updated = sqlx::query(statements::SET_PERMISSIONS)
+                    let statement = sqlx::query(statements::SET_PERMISSIONS)
                         .bind(account.as_str())
-                        .bind(permissions.to_string())
-                        .execute(&self.pool)
-                        .await;
-                    touched("account", updated.map(|done| done.rows_affected()))
+                        .bind(permissions.to_string());
+                    let updated = self.execute(statement).await;
+                    touched("account", updated)
                 }
 
                 async fn set_key_permissions(
@@ -123,13 +120,12 @@ macro_rules! sql_access {
                     permissions: Option<&Permissions>,
                 ) -> Result<(), AdminError> {
                     permissions.map_or(Ok(()), access::check_list)?;
-                    let updated = sqlx::query(statements::SET_KEY_PERMISSIONS)
+                    let statement = sqlx::query(statements::SET_KEY_PERMISSIONS)
                         .bind(scheme)
                         .bind(key_id.as_str())
-                        .bind(rows::words(permissions))
-                        .execute(&self.pool)
-                        .await;
-                    touched("key", updated.map(|done| done.rows_affected()))
+                        .bind(rows::words(permissions));
+                    let updated = self.execute(statement).await;
+                    touched("key", updated)
                 }
 
                 async fn switch_account(

@@ -11,23 +11,25 @@ macro_rules! sql_lifecycle {
                 store::{
                     AdminError, AdminErrorKind, By, ChangeRefused, KeyLifecycle, Limit, Rotated, Rotation,
                     StoreError, Use, UseLog,
-                    sql::{NewSecret, rows, statements},
+                    sql::{NewSecret, refused, rows, statements},
                 },
             };
 
             type Change = sqlx::Transaction<'static, $database>;
+            type Query<'q> = sqlx::query::Query<'q, $database, <$database as sqlx::Database>::Arguments>;
+
+            /// Says who acts.
+            fn acting(by: &By) -> Query<'_> {
+                sqlx::query(statements::BEGIN_ACTING).bind(by.actor()).bind(by.reason())
+            }
 
             impl $store {
                 /// Begins a change that somebody makes. Whoever drops it undoes it.
                 pub(in crate::store) async fn begin(&self, by: Option<&By>) -> Result<Change, AdminError> {
                     let mut change = self.pool.begin().await.map_err(AdminError::unavailable)?;
                     if let Some(by) = by {
-                        sqlx::query(statements::BEGIN_ACTING)
-                            .bind(by.actor())
-                            .bind(by.reason())
-                            .execute(&mut *change)
-                            .await
-                            .map_err(|error| $crate::store::sql::refused("this name", error))?;
+                        let begun = acting(by).execute(&mut *change).await;
+                        begun.map_err(|error| refused("this name", error))?;
                     }
                     Ok(change)
                 }
@@ -36,6 +38,21 @@ macro_rules! sql_lifecycle {
                     let ended = sqlx::query(statements::END_ACTING).execute(&mut *change).await;
                     ended.map_err(AdminError::unavailable)?;
                     change.commit().await.map_err(AdminError::unavailable)
+                }
+
+                /// Executes one statement on behalf of whoever uses this handle, and says how many rows it touched.
+                pub(in crate::store) async fn execute(
+                    &self,
+                    statement: Query<'_>,
+                ) -> Result<u64, sqlx::Error> {
+                    let mut change = self.pool.begin().await?;
+                    if let Some(by) = &self.by {
+                        acting(by).execute(&mut *change).await?;
+                    }
+                    let rows = statement.execute(&mut *change).await?.rows_affected();
+                    sqlx::query(statements::END_ACTING).execute(&mut *change).await?;
+                    change.commit().await?;
+                    Ok(rows)
                 }
 
                 /// Why a key was not found among those that can be changed.

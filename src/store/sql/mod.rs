@@ -269,15 +269,12 @@ macro_rules! sql_key_store {
                     organization: &Organization,
                     name: Option<&str>,
                 ) -> Result<(), AdminError> {
-                    let mut change = self.begin(self.by.as_ref()).await?;
-                    let inserted = sqlx::query(statements::INSERT_ORGANIZATION)
+                    let statement = sqlx::query(statements::INSERT_ORGANIZATION)
                         .bind(organization.as_str())
                         .bind(name)
-                        .bind(self.now()?)
-                        .execute(&mut *change)
-                        .await;
-                    inserted.map_err(|error| refused("organization", error))?;
-                    self.commit(change).await
+                        .bind(self.now()?);
+                    let inserted = self.execute(statement).await;
+                    inserted.map(drop).map_err(|error| refused("organization", error))
                 }
 
                 async fn organizations(&self) -> Result<Vec<OrganizationSummary>, AdminError> {
@@ -293,16 +290,13 @@ macro_rules! sql_key_store {
                     organization: &Organization,
                 ) -> Result<(), AdminError> {
                     self.require(organization).await?;
-                    let mut change = self.begin(self.by.as_ref()).await?;
-                    let inserted = sqlx::query(statements::INSERT_INSTALLATION)
+                    let statement = sqlx::query(statements::INSERT_INSTALLATION)
                         .bind(scheme)
                         .bind(app.as_str())
                         .bind(organization.as_str())
-                        .bind(self.now()?)
-                        .execute(&mut *change)
-                        .await;
-                    inserted.map_err(|error| refused("app", error))?;
-                    self.commit(change).await
+                        .bind(self.now()?);
+                    let inserted = self.execute(statement).await;
+                    inserted.map(drop).map_err(|error| refused("app", error))
                 }
 
                 async fn uninstall(
@@ -311,17 +305,14 @@ macro_rules! sql_key_store {
                     app: &KeyId,
                     organization: &Organization,
                 ) -> Result<(), AdminError> {
-                    let mut change = self.begin(self.by.as_ref()).await?;
-                    let deleted = sqlx::query(statements::DELETE_INSTALLATION)
+                    let statement = sqlx::query(statements::DELETE_INSTALLATION)
                         .bind(scheme)
                         .bind(app.as_str())
-                        .bind(organization.as_str())
-                        .execute(&mut *change)
-                        .await
-                        .map_err(AdminError::unavailable)?;
-                    match deleted.rows_affected() {
+                        .bind(organization.as_str());
+                    let deleted = self.execute(statement).await.map_err(AdminError::unavailable)?;
+                    match deleted {
                         0 => Err(AdminError::new(AdminErrorKind::NotFound, "installation")),
-                        _ => self.commit(change).await,
+                        _ => Ok(()),
                     }
                 }
 

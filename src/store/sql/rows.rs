@@ -276,7 +276,10 @@ pub(super) fn state(word: &str) -> Result<CredentialState, RowError> {
 /// What an account's permissions leave of a row's own.
 pub(super) fn effective(of_account: &str, own: Option<&str>) -> Result<Permissions, RowError> {
     let of_account = Permissions::parse(of_account)?;
-    Ok(own.map(Permissions::parse).transpose()?.map_or(of_account.clone(), |own| of_account.and(&own)))
+    match own {
+        None => Ok(of_account),
+        Some(own) => Ok(of_account.and(&Permissions::parse(own)?)),
+    }
 }
 
 /// A row's own permissions for a list: what allows everything is no limit.

@@ -270,7 +270,7 @@ pub(in crate::store) const RESEAL_SIGNING_KEY: &str = "
 pub(in crate::store) const FORGET_KEYRING_KEY: &str = "DELETE FROM keyring WHERE id = $1";
 
 /// Changes nothing that counts, and holds the account until the end of the transaction.
-pub(in crate::store) const HOLD_ACCOUNT: &str = "UPDATE accounts SET state = state WHERE id = $1";
+pub(in crate::store) const HOLD_ACCOUNT: &str = "UPDATE accounts SET created_at = created_at WHERE id = $1";
 
 pub(in crate::store) const SHOW_PERMISSIONS: &str = "SELECT permissions FROM accounts WHERE id = $1";
 

@@ -46,9 +46,13 @@ fn organizations_and_accounts_are_created_and_listed() {
 
     folder.run("accounts create billing --organization acme").exits(0);
     let created = folder.json("accounts create ops");
-    assert_eq!(created, json!({ "account": "ops", "organization": null, "state": "active" }));
+    assert_eq!(
+        created,
+        json!({ "account": "ops", "organization": null, "state": "active", "permissions": ["*"] })
+    );
     let listed = folder.json("accounts list");
-    let billing = json!({ "account": "billing", "organization": "acme", "state": "active" });
+    let billing =
+        json!({ "account": "billing", "organization": "acme", "state": "active", "permissions": ["*"] });
     assert_eq!(listed, json!({ "items": [billing, created], "next": null }));
     assert!(folder.run("accounts list").exits(0).stdout.contains("billing  active  acme"));
 }

@@ -1,5 +1,7 @@
 //! The command line, driven as scripts drive it: words in, exit code and two streams out.
 
+// Rights, OAuth clients and read tokens.
+mod access;
 // Organizations, accounts and keys in a database.
 mod keys;
 // What becomes of a key later.

@@ -14,4 +14,6 @@ pub(crate) mod proxy;
 pub(crate) mod random;
 #[cfg(feature = "cli")]
 pub(crate) mod server;
+#[cfg(feature = "oauth2")]
+pub(crate) mod tokens;
 pub(crate) mod vectors;

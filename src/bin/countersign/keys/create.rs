@@ -3,12 +3,14 @@
 use super::{
     bulk::{self, Rules},
     migration::{FileArgs, Form, Writer},
+    refused::invalid,
     secret_out::{SecretOutArgs, Told},
 };
 use crate::{
     config::{Store, StoreArgs},
-    failure::{Exit, Failure},
+    failure::Failure,
     output::Output,
+    permissions::{self, PermissionArgs},
     schemes::SchemeName,
     secret_input::SecretArgs,
     times,
@@ -20,10 +22,10 @@ use countersign::{
     credential::{KeyId, Organization, Principal},
     scheme::Tenancy,
     secret::Secret,
-    store::{AdminError, AdminErrorKind, NewCredential, SecretRefused, fingerprint},
+    store::{AdminError, AdminErrorKind, NewCredential, fingerprint},
 };
 use serde::Serialize;
-use std::{error::Error, path::PathBuf, time::SystemTime};
+use std::{path::PathBuf, time::SystemTime};
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -138,6 +140,9 @@ struct KeyArgs {
     #[arg(long, value_name = "TIME", value_parser = times::parse)]
     expires_at: Option<SystemTime>,
 
+    #[command(flatten)]
+    permissions: PermissionArgs,
+
     /// Write a migration, and leave the database alone
     #[arg(long = "as", value_enum, value_name = "FORM")]
     form: Option<Form>,
@@ -157,6 +162,7 @@ struct Created {
     account: String,
     organization: Option<String>,
     public_key: Option<String>,
+    permissions: Option<Vec<String>>,
     not_before: Option<String>,
     expires_at: Option<String>,
     fingerprint: String,
@@ -223,6 +229,7 @@ impl KeyArgs {
         let mut credential = NewCredential::new(self.scheme.name(), key_id, algorithm, owner, secret);
         credential.organization.clone_from(&self.organization);
         credential.public_key.clone_from(&self.public_key);
+        credential.permissions = self.permissions.given()?;
         credential.not_before = self.not_before;
         credential.expires_at = self.expires_at;
         credential.allow_weak = allow_weak;
@@ -339,6 +346,7 @@ impl KeyArgs {
             account: credential.principal.to_string(),
             organization: self.organization.as_ref().map(Organization::to_string),
             public_key: credential.public_key.clone(),
+            permissions: credential.permissions.as_ref().map(permissions::words),
             not_before: self.not_before.map(times::format),
             expires_at: self.expires_at.map(times::format),
             fingerprint: fingerprint(self.scheme.name(), &credential.key_id, &credential.secret),
@@ -380,26 +388,4 @@ async fn require(store: &Store, organization: &Organization) -> Result<(), Failu
         return Ok(());
     }
     Err(Failure::admin(&AdminError::new(AdminErrorKind::NotFound, "organization"), &what, hint))
-}
-
-/// What breaks a rule, with the rule's own advice.
-fn invalid(error: &AdminError) -> Failure {
-    match error.source().and_then(|source| source.downcast_ref::<SecretRefused>()) {
-        Some(reason) => refused(reason),
-        None => {
-            let hint = "add `--help` to see what can be typed";
-            Failure::new(Exit::Failure, "invalid", "the key is refused", hint).because(error)
-        }
-    }
-}
-
-/// A secret that breaks a rule.
-pub fn refused(reason: &SecretRefused) -> Failure {
-    let (code, hint) = match reason {
-        SecretRefused::Short { .. } => {
-            ("weak_secret", "use a longer secret, or `--allow-weak` if the provider makes no longer ones")
-        }
-        other => ("bad_secret", other.hint()),
-    };
-    Failure::new(Exit::Failure, code, "the secret is refused", hint).because(reason)
 }

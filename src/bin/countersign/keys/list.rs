@@ -5,6 +5,7 @@ use crate::{
     config::{Store, StoreArgs},
     failure::Failure,
     output::{Output, Row, or_dash},
+    permissions,
     schemes::SchemeName,
     times,
 };
@@ -49,6 +50,7 @@ struct Listed {
     account: String,
     organization: Option<String>,
     public_key: Option<String>,
+    permissions: Option<Vec<String>>,
     not_before: Option<String>,
     expires_at: Option<String>,
     created_at: String,
@@ -77,6 +79,7 @@ impl Listed {
             account: key.principal.to_string(),
             organization: key.organization.map(|organization| organization.to_string()),
             public_key: key.public_key,
+            permissions: key.permissions.as_ref().map(permissions::words),
             not_before: key.not_before.map(times::format),
             expires_at: key.expires_at.map(times::format),
             created_at: times::format(key.created_at),
@@ -111,7 +114,7 @@ fn state(key: &CredentialSummary, now: SystemTime) -> &'static str {
 
 impl Row for Listed {
     const TITLES: &'static [&'static str] =
-        &["scheme", "key id", "state", "account", "organization", "fingerprint", "expires"];
+        &["scheme", "key id", "state", "account", "organization", "fingerprint", "expires", "permissions"];
 
     fn cells(&self) -> Vec<String> {
         let secret = self.secrets.first().map(|secret| &secret.fingerprint);
@@ -126,6 +129,7 @@ impl Row for Listed {
             organization,
             fingerprint,
             expires,
+            permissions::of_a_part(self.permissions.as_deref()),
         ]
     }
 }
@@ -171,6 +175,7 @@ fn fields(key: &Listed) -> Vec<(&'static str, String)> {
         ("account", key.account.clone()),
         ("organization", or_dash(key.organization.as_ref())),
         ("public key", or_dash(key.public_key.as_ref())),
+        ("permissions", permissions::of_a_part(key.permissions.as_deref())),
         ("not before", or_dash(key.not_before.as_ref())),
         ("expires at", or_dash(key.expires_at.as_ref())),
         ("created at", key.created_at.clone()),

@@ -83,7 +83,11 @@ impl Writer {
         let mut owner = quoted(new.principal.as_str());
         let mut statements = Vec::new();
         if guessed {
-            let columns = [("id", Some(owner.clone())), ("organization", organization.clone())];
+            let columns = [
+                ("id", Some(owner.clone())),
+                ("organization", organization.clone()),
+                ("permissions", Some(quoted("*"))),
+            ];
             statements.push(format!(
                 "-- The account that owns the key, unless it is there.\n{} ON CONFLICT DO NOTHING",
                 insert("accounts", &columns)
@@ -98,6 +102,7 @@ impl Writer {
             ("account", Some(owner)),
             ("organization", organization.clone()),
             ("public_key", new.public_key.as_deref().map(quoted)),
+            ("permissions", new.permissions.as_ref().map(|words| quoted(&words.to_string()))),
             ("not_before", new.not_before.map(seconds)),
             ("expires_at", new.expires_at.map(seconds)),
         ];

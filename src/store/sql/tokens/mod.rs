@@ -39,13 +39,13 @@ macro_rules! sql_tokens {
                 }
 
                 async fn find_read_token(self, hash: SecretHash) -> Result<Option<Record>, StoreError> {
-                    let token = sqlx::query_as(statements::FIND_READ_TOKEN)
+                    let token: Option<found::ReadTokenRow> = sqlx::query_as(statements::FIND_READ_TOKEN)
                         .bind(&hash.as_bytes()[..])
                         .bind(self.demo_keys)
                         .fetch_optional(&self.pool)
                         .await
                         .map_err(StoreError::new)?;
-                    let token = token.map(found::read_token).transpose().map_err(StoreError::new)?;
+                    let token = token.as_ref().map(found::read_token).transpose().map_err(StoreError::new)?;
                     Ok(token.map(Record::ReadToken))
                 }
 
@@ -133,10 +133,10 @@ macro_rules! sql_tokens {
                     if let Some(organization) = &client.organization {
                         self.require(organization).await?;
                     }
-                    let mut transaction = self.pool.begin().await.map_err(AdminError::unavailable)?;
+                    let mut transaction = self.begin(self.by.as_ref()).await?;
                     self.insert_client(&mut transaction, client).await?;
                     self.insert_client_secret(&mut transaction, &client.client_id, 1, &client.secret).await?;
-                    transaction.commit().await.map_err(AdminError::unavailable)
+                    self.commit(transaction).await
                 }
 
                 async fn clients(&self) -> Result<Vec<ClientSummary>, AdminError> {
@@ -163,7 +163,7 @@ macro_rules! sql_tokens {
                     tokens::check_secret(secret)?;
                     let (now, end) = (self.now()?, tokens::end_of(self.clock.now(), overlap)?);
                     let end = rows::bound(Some(end))?;
-                    let mut transaction = self.pool.begin().await.map_err(AdminError::unavailable)?;
+                    let mut transaction = self.begin(self.by.as_ref()).await?;
                     let held = sqlx::query(statements::HOLD_CLIENT)
                         .bind(client_id.as_str())
                         .execute(&mut *transaction)
@@ -189,7 +189,7 @@ macro_rules! sql_tokens {
                         .await
                         .map_err(AdminError::unavailable)?;
                     self.insert_client_secret(&mut transaction, client_id, last + 1, secret).await?;
-                    transaction.commit().await.map_err(AdminError::unavailable)?;
+                    self.commit(transaction).await?;
                     Ok(last + 1)
                 }
 
@@ -198,13 +198,11 @@ macro_rules! sql_tokens {
                     client_id: &KeyId,
                     state: CredentialState,
                 ) -> Result<(), AdminError> {
-                    let updated = sqlx::query(statements::SET_CLIENT_STATE)
+                    let statement = sqlx::query(statements::SET_CLIENT_STATE)
                         .bind(client_id.as_str())
-                        .bind(state.as_str())
-                        .execute(&self.pool)
-                        .await
-                        .map_err(AdminError::unavailable)?;
-                    match updated.rows_affected() {
+                        .bind(state.as_str());
+                    let updated = self.execute(statement).await.map_err(AdminError::unavailable)?;
+                    match updated {
                         0 => Err(self
                             .unchanged(statements::COUNT_CLIENTS, client_id, "client", tokens::REVOKED)
                             .await),
@@ -215,7 +213,7 @@ macro_rules! sql_tokens {
                 async fn create_read_token(&self, token: &NewReadToken) -> Result<(), AdminError> {
                     token.check()?;
                     self.require(&token.organization).await?;
-                    let inserted = sqlx::query(statements::INSERT_READ_TOKEN)
+                    let statement = sqlx::query(statements::INSERT_READ_TOKEN)
                         .bind(token.id.as_str())
                         .bind(&SecretHash::of(token.secret.expose()).as_bytes()[..])
                         .bind(hint(&token.secret))
@@ -225,11 +223,10 @@ macro_rules! sql_tokens {
                         .bind(rows::bound(token.expires_at)?)
                         .bind(token.comment.as_deref())
                         .bind(token.demo)
-                        .bind(self.now()?)
-                        .execute(&self.pool)
-                        .await
-                        .map_err(|error| refused("account", error))?;
-                    match inserted.rows_affected() {
+                        .bind(self.now()?);
+                    let inserted =
+                        self.execute(statement).await.map_err(|error| refused("account", error))?;
+                    match inserted {
                         0 => Err(AdminError::new(AdminErrorKind::Exists, "read token")),
                         _ => Ok(()),
                     }
@@ -242,18 +239,16 @@ macro_rules! sql_tokens {
                 }
 
                 async fn revoke_read_token(&self, id: &KeyId) -> Result<(), AdminError> {
-                    let updated = sqlx::query(statements::REVOKE_READ_TOKEN)
-                        .bind(id.as_str())
-                        .execute(&self.pool)
-                        .await;
-                    touched("read token", updated.map(|done| done.rows_affected()))
+                    let statement = sqlx::query(statements::REVOKE_READ_TOKEN).bind(id.as_str());
+                    let updated = self.execute(statement).await;
+                    touched("read token", updated)
                 }
 
                 async fn add_signing_key(&self, key: &NewSigningKey) -> Result<(), AdminError> {
                     key.check()?;
                     let place = Place::signing_key(key.public.kid.as_str());
                     let sealed = self.keyring.seal(place, &key.private_key, self.nonce());
-                    let inserted = sqlx::query(statements::INSERT_SIGNING_KEY)
+                    let statement = sqlx::query(statements::INSERT_SIGNING_KEY)
                         .bind(key.public.kid.as_str())
                         .bind(key.public.algorithm.as_str())
                         .bind(&key.public.public_key[..])
@@ -261,11 +256,10 @@ macro_rules! sql_tokens {
                         .bind(sealed.record)
                         .bind(rows::bound(key.public.not_before)?)
                         .bind(rows::bound(key.public.retires_at)?)
-                        .bind(self.now()?)
-                        .execute(&self.pool)
-                        .await
-                        .map_err(|error| refused("signing key", error))?;
-                    match inserted.rows_affected() {
+                        .bind(self.now()?);
+                    let inserted =
+                        self.execute(statement).await.map_err(|error| refused("signing key", error))?;
+                    match inserted {
                         0 => Err(AdminError::new(AdminErrorKind::Exists, "signing key")),
                         _ => Ok(()),
                     }
@@ -278,13 +272,11 @@ macro_rules! sql_tokens {
                 }
 
                 async fn retire_signing_key(&self, kid: &KeyId, at: SystemTime) -> Result<(), AdminError> {
-                    let updated = sqlx::query(statements::RETIRE_SIGNING_KEY)
+                    let statement = sqlx::query(statements::RETIRE_SIGNING_KEY)
                         .bind(kid.as_str())
-                        .bind(rows::bound(Some(at))?)
-                        .execute(&self.pool)
-                        .await
-                        .map_err(AdminError::unavailable)?;
-                    match updated.rows_affected() {
+                        .bind(rows::bound(Some(at))?);
+                    let updated = self.execute(statement).await.map_err(AdminError::unavailable)?;
+                    match updated {
                         0 => {
                             let count = statements::COUNT_SIGNING_KEYS;
                             Err(self.unchanged(count, kid, "signing key", tokens::PUT_OFF).await)

@@ -60,7 +60,7 @@ pub(in crate::store) struct ReadTokenRow {
 }
 
 /// Reads a read token.
-pub(in crate::store) fn read_token(row: ReadTokenRow) -> Result<ReadToken, RowError> {
+pub(in crate::store) fn read_token(row: &ReadTokenRow) -> Result<ReadToken, RowError> {
     let organization = Organization::new(&row.organization)?;
     let mut token = ReadToken::new(KeyId::new(&row.id)?, Principal::new(&row.account)?, organization);
     token.permissions = effective(&row.account_permissions, row.permissions.as_deref())?;

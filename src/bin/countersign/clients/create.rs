@@ -1,0 +1,172 @@
+//! `clients create` and `clients import`.
+
+use super::{failed, refused};
+use crate::{
+    config::{Store, StoreArgs},
+    failure::Failure,
+    keys::secret_out::{SecretOutArgs, Told},
+    output::Output,
+    permissions::{self, PermissionArgs},
+    secret_input::SecretArgs,
+    times,
+};
+use clap::Args;
+use countersign::{
+    clock::{Clock, SystemClock},
+    credential::{KeyId, Organization, Principal},
+    secret::Secret,
+    store::{AdminErrorKind, NewClient},
+};
+use serde::Serialize;
+use std::time::SystemTime;
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  countersign clients create --account meters --comment 'the meters in the north'
+  countersign clients create --account meters --policy read-only -o json";
+
+const IMPORT_EXAMPLES: &str = "\
+Example:
+  countersign clients import --account meters --client-id 5B0F4C… --secret-file secret";
+
+#[derive(Debug, Args)]
+#[command(after_help = CREATE_EXAMPLES)]
+pub struct CreateArgs {
+    /// The client id, instead of a new one
+    #[arg(long, value_name = "ID", value_parser = KeyId::new)]
+    client_id: Option<KeyId>,
+
+    #[command(flatten)]
+    secret_out: SecretOutArgs,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub struct ImportArgs {
+    /// The client id that there is already
+    #[arg(long, value_name = "ID", value_parser = KeyId::new)]
+    client_id: KeyId,
+
+    #[command(flatten)]
+    secret: SecretArgs,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// What both commands need to know.
+#[derive(Debug, Args)]
+struct ClientArgs {
+    /// The account that owns the client
+    #[arg(long, value_parser = Principal::new)]
+    account: Principal,
+
+    /// The organization that it belongs to
+    #[arg(long, value_parser = Organization::new)]
+    organization: Option<Organization>,
+
+    #[command(flatten)]
+    permissions: PermissionArgs,
+
+    /// It does not work from this moment on: 2027-01-31, 2027-01-31T12:00:00Z or Unix seconds
+    #[arg(long, value_name = "TIME", value_parser = times::parse)]
+    expires_at: Option<SystemTime>,
+
+    /// What it is for, for people
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// A client that was made, as it is printed.
+#[derive(Debug, Serialize)]
+struct Created {
+    client_id: String,
+    account: String,
+    organization: Option<String>,
+    permissions: Option<Vec<String>>,
+    expires_at: Option<String>,
+    comment: Option<String>,
+    #[serde(flatten)]
+    told: Told,
+}
+
+/// Makes a client.
+pub async fn create(args: CreateArgs, output: &Output) -> Result<(), Failure> {
+    let mut random = [0; 48];
+    SystemClock.fill(&mut random);
+    let (name, secret) = random.split_at(16);
+    let secret = Secret::from_random(secret.try_into().unwrap_or_default());
+    // The form of Ayyeka's own client keys.
+    let client_id = args.client_id.map_or_else(|| KeyId::new(&hex::encode_upper(name)), Ok);
+    let client_id = client_id.map_err(|error| Failure::usage("no client id", "").because(&error))?;
+    let new = args.client.check(client_id, secret.clone())?;
+    let store = args.client.store.open_or_create(output).await?;
+    let ((), told) = args.secret_out.around(&secret, put(&store, &new)).await?;
+    Created::new(&new, told).print("created", output)
+}
+
+/// Takes over a client.
+pub async fn import(args: ImportArgs, output: &Output) -> Result<(), Failure> {
+    let Some(secret) = args.secret.read(output)? else {
+        let hint = "use `--secret-file FILE` or `--secret-stdin`; secrets never stand on the command line";
+        return Err(Failure::usage("there is no secret to import", hint));
+    };
+    let new = args.client.check(args.client_id, secret)?;
+    let store = args.client.store.open_or_create(output).await?;
+    put(&store, &new).await?;
+    Created::new(&new, Told::default()).print("imported", output)
+}
+
+impl ClientArgs {
+    fn check(&self, client_id: KeyId, secret: Secret) -> Result<NewClient, Failure> {
+        let mut new = NewClient::new(client_id, self.account.clone(), secret);
+        new.organization.clone_from(&self.organization);
+        new.permissions = self.permissions.given()?;
+        new.expires_at = self.expires_at;
+        new.comment.clone_from(&self.comment);
+        new.check().map_err(|error| {
+            refused(&error, || {
+                let hint = "choose an id of visible ASCII without a colon";
+                Failure::usage("the client is refused", hint).because(&error)
+            })
+        })?;
+        Ok(new)
+    }
+}
+
+async fn put(store: &Store, new: &NewClient) -> Result<(), Failure> {
+    store.tokens().create_client(new).await.map_err(|error| match error.kind() {
+        AdminErrorKind::NotFound => {
+            let what = format!("account `{}`, or not its organization", new.principal);
+            let hint = "create it first: `countersign accounts create`, `countersign orgs create`";
+            Failure::admin(&error, &what, hint)
+        }
+        _ => failed(&error, &new.client_id),
+    })
+}
+
+impl Created {
+    fn new(new: &NewClient, told: Told) -> Self {
+        Self {
+            client_id: new.client_id.to_string(),
+            account: new.principal.to_string(),
+            organization: new.organization.as_ref().map(Organization::to_string),
+            permissions: new.permissions.as_ref().map(permissions::words),
+            expires_at: new.expires_at.map(times::format),
+            comment: new.comment.clone(),
+            told,
+        }
+    }
+
+    fn print(&self, verb: &str, output: &Output) -> Result<(), Failure> {
+        let client = format!("client `{}`", self.client_id);
+        let say = || output.say_plainly(format!("{verb} {client} of account `{}`", self.account));
+        self.told.print(self, say, &format!("{client} is stored"), output)
+    }
+}

@@ -1,0 +1,59 @@
+//! Who a client is: the one comparison of a presented secret, and the same work for everybody.
+
+use super::form::Presented;
+use crate::{
+    credential::{ClientSecret, OAuthClient, SecretHash, Standing},
+    store::{Found, KeyStore, Lookup, Record, StoreError},
+};
+use std::time::SystemTime;
+
+/// A client that proved who it is.
+#[derive(Debug)]
+pub(super) struct Authenticated {
+    pub(super) client: OAuthClient,
+    /// Whether it used a secret that a newer one has replaced.
+    pub(super) previous_secret: bool,
+    pub(super) secret: i64,
+}
+
+/// Stands in for the secrets of a client that does not exist.
+const NOBODY: [ClientSecret; 1] = [ClientSecret::new(0, SecretHash::from_bytes([0; 32]))];
+
+/// Finds the client whose secret was presented; `None` if it is nobody's, or the client is not in force.
+///
+/// Each reading costs a look into the store, a hash and a comparison, whether there is such a client or not.
+pub(super) async fn authenticate(
+    keys: &dyn KeyStore,
+    readings: &[Presented],
+    now: SystemTime,
+) -> Result<Option<Authenticated>, StoreError> {
+    let mut authenticated = None;
+    for reading in readings {
+        let client = find(keys, &reading.client_id).await?;
+        let hash = SecretHash::of(reading.secret.expose());
+        let secrets = client.as_ref().map_or(&NOBODY[..], |client| &client.secrets);
+        let matched = hash.find_in(secrets.iter().map(|secret| secret.hash)).map(|index| secrets[index]);
+        if let (Some(client), Some(secret)) = (client, matched) {
+            authenticated = judge(client, &secret, now).or(authenticated);
+        }
+    }
+    Ok(authenticated)
+}
+
+async fn find(keys: &dyn KeyStore, client_id: &str) -> Result<Option<OAuthClient>, StoreError> {
+    // What cannot be a name is nobody's, and is looked up all the same.
+    let record = match keys.find(Lookup::Client { client_id }) {
+        Found::Ready(record) => record,
+        Found::Pending(record) => record.await?,
+    };
+    Ok(match record {
+        Some(Record::Client(client)) => Some(client),
+        _ => None,
+    })
+}
+
+fn judge(client: OAuthClient, secret: &ClientSecret, now: SystemTime) -> Option<Authenticated> {
+    let in_force = client.standing(now) == Standing::InForce && secret.is_live(now);
+    let newest = client.secrets.iter().map(|secret| secret.number).max()?;
+    in_force.then(|| Authenticated { previous_secret: secret.number < newest, secret: secret.number, client })
+}

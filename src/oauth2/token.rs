@@ -1,0 +1,309 @@
+//! The token endpoint: reads the request, authenticates the client, and has a token signed elsewhere.
+
+use super::{
+    answer::{self, Refusal, Reply},
+    client::{self, Authenticated},
+    form,
+    limit::Failures,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    credential,
+    jwt::{Claims, PrivateKey, Profile},
+    store::{Found, KeyStore, Lookup, Record},
+};
+use bytes::Buf as _;
+use http::{Method, Request, Response, StatusCode, request::Parts};
+use http_body::Body;
+use serde::Serialize;
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{Future, poll_fn},
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    thread::available_parallelism,
+    time::Duration,
+};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tower_service::Service;
+use zeroize::Zeroizing;
+
+/// The longest body, in bytes. A request has some hundred.
+const BODY_LIMIT: usize = 8 << 10;
+/// How long a request may take to arrive, and the store to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the answer calls the kind of its token.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TokenType {
+    /// `JWT`, as Ayyeka documents it. Of the common OAuth libraries simple-oauth2 takes it, and openid-client,
+    /// requests-oauthlib and Authlib refuse it.
+    #[default]
+    Jwt,
+    /// `Bearer` (RFC 6750 §4), which every OAuth library takes.
+    Bearer,
+}
+
+impl TokenType {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jwt => "JWT",
+            Self::Bearer => "Bearer",
+        }
+    }
+}
+
+/// The service behind `POST /auth/token`; see the [module](super).
+///
+/// Requests must be polled in a Tokio runtime. Tokens are signed on its threads for blocking work, at most half as many
+/// at a time as there are processors, so that issuing does not delay other requests.
+#[derive(Clone)]
+pub struct TokenEndpoint(Arc<Shared>);
+
+#[derive(Clone)]
+struct Shared {
+    keys: Arc<dyn KeyStore>,
+    clock: Arc<dyn Clock>,
+    profile: Profile,
+    lifetime: Duration,
+    token_type: TokenType,
+    names_key: bool,
+    peer: Arc<Peer>,
+    failures: Arc<Failures>,
+    signer: Arc<Mutex<Option<Parsed>>>,
+    turns: Arc<Semaphore>,
+}
+
+/// Tells whose request it is.
+type Peer = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
+
+/// The signing key that was last used, parsed.
+struct Parsed {
+    revision: i64,
+    kid: credential::KeyId,
+    key: Arc<PrivateKey>,
+}
+
+impl TokenEndpoint {
+    /// Makes an endpoint that issues tokens of this profile for an hour, with the token type `JWT` and without `kid`, as
+    /// documented. It reads the system's clock, and cannot tell peers apart.
+    #[must_use]
+    pub fn new(keys: impl KeyStore, profile: Profile) -> Self {
+        let processors = available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Shared {
+            keys: Arc::new(keys),
+            clock: Arc::new(SystemClock),
+            profile,
+            lifetime: Duration::from_secs(3600),
+            token_type: TokenType::default(),
+            names_key: false,
+            peer: Arc::new(|_| None),
+            failures: Arc::new(Failures::new()),
+            signer: Arc::default(),
+            turns: Arc::new(Semaphore::new((processors / 2).max(1))),
+        }))
+    }
+
+    /// Takes time from another clock.
+    ///
+    /// # Security
+    ///
+    /// The clock decides when tokens end.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        self.with(|shared| shared.clock = Arc::new(clock))
+    }
+
+    /// Sets how long a token lives, in whole seconds.
+    ///
+    /// # Security
+    ///
+    /// A token that is stolen works for as long.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Duration) -> Self {
+        self.with(|shared| shared.lifetime = lifetime)
+    }
+
+    /// Sets what the answer calls the kind of its token.
+    #[must_use]
+    pub fn with_token_type(self, token_type: TokenType) -> Self {
+        self.with(|shared| shared.token_type = token_type)
+    }
+
+    /// Names the key in each token, as `kid`. The documented token has none, and every live key is tried then.
+    #[must_use]
+    pub fn with_key_id(self) -> Self {
+        self.with(|shared| shared.names_key = true)
+    }
+
+    /// Says whose failures count together, by the head of a request: in axum, for example, by its
+    /// `ConnectInfo<SocketAddr>`. IPv6 addresses count by their first 64 bits.
+    ///
+    /// # Security
+    ///
+    /// Behind a proxy, trust no address that a client can write into a header itself.
+    #[must_use]
+    pub fn with_peer(self, peer: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
+        self.with(|shared| shared.peer = Arc::new(peer))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl fmt::Debug for TokenEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenEndpoint").field("profile", &self.0.profile).finish_non_exhaustive()
+    }
+}
+
+impl<B> Service<Request<B>> for TokenEndpoint
+where
+    B: Body<Data: Send, Error: Send> + Send + 'static,
+{
+    type Response = Response<Reply>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        let (head, body) = request.into_parts();
+        Box::pin(async move {
+            Ok(match shared.answer(&head, body).await {
+                Ok(body) => answer::private(StatusCode::OK, &body),
+                Err(refusal) => refusal.respond(),
+            })
+        })
+    }
+}
+
+/// The answer with a token, in the order of the document.
+#[derive(Serialize)]
+struct Issued<'t> {
+    access_token: &'t str,
+    token_type: &'static str,
+    expires_in: u64,
+}
+
+impl Shared {
+    async fn answer<B: Body>(&self, head: &Parts, body: B) -> Result<Zeroizing<String>, Refusal> {
+        if head.method != Method::POST {
+            return Err(Refusal::Method);
+        }
+        let body = timeout(PATIENCE, collect(body)).await.map_err(|_| Refusal::Timeout)??;
+        let readings = form::read(&head.headers, &body).inspect_err(|refusal| {
+            tracing::info!(outcome = refusal.code(), "token refused");
+        })?;
+        let authenticated = self.authenticate(&readings).await?;
+        let Some(authenticated) = authenticated else {
+            return Err(self.refuse((self.peer)(head), &readings));
+        };
+        let token = self.issue(&authenticated).await?;
+        tracing::info!(
+            outcome = if authenticated.previous_secret { "ok_previous_secret" } else { "ok" },
+            client_id = authenticated.client.client_id.as_str(),
+            secret = authenticated.secret,
+            "token issued"
+        );
+        let expires_in = self.lifetime.as_secs();
+        let issued = Issued { access_token: &token, token_type: self.token_type.as_str(), expires_in };
+        serde_json::to_string(&issued).map(Zeroizing::new).map_err(|error| internal(&error))
+    }
+
+    async fn authenticate(&self, readings: &[form::Presented]) -> Result<Option<Authenticated>, Refusal> {
+        let now = self.clock.now();
+        let asked = timeout(PATIENCE, client::authenticate(&*self.keys, readings, now));
+        asked.await.map_err(|error| unavailable(&error))?.map_err(|error| unavailable(&error))
+    }
+
+    /// Counts a failure, and says which of the two answers it gets.
+    fn refuse(&self, peer: Option<IpAddr>, readings: &[form::Presented]) -> Refusal {
+        let client_id = readings.last().map_or("", |reading| reading.client_id.as_str());
+        let refusal = match self.failures.count(peer, client_id, self.clock.now()) {
+            None => Refusal::Client,
+            Some(seconds) => Refusal::TooMany(seconds),
+        };
+        let limited = refusal != Refusal::Client;
+        tracing::info!(outcome = refusal.code(), client_id, peer = ?peer, limited, "token refused");
+        refusal
+    }
+
+    async fn issue(&self, authenticated: &Authenticated) -> Result<Zeroizing<String>, Refusal> {
+        let client = &authenticated.client;
+        let (key, kid) = self.signing_key().await?;
+        let subject = format!("{}:{}", client.principal, client.client_id);
+        let claims = Claims::issue(&self.profile, &subject, self.clock.now(), self.lifetime);
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|error| internal(&error))?;
+        let kid = self.names_key.then_some(kid);
+        let signed = spawn_blocking(move || {
+            let _turn = turn;
+            key.sign(&claims, kid.as_ref().map(credential::KeyId::as_str)).map(Zeroizing::new)
+        });
+        signed.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))
+    }
+
+    /// The key that signs now, parsed once per revision of the keys.
+    async fn signing_key(&self) -> Result<(Arc<PrivateKey>, credential::KeyId), Refusal> {
+        let asked = async {
+            match self.keys.find(Lookup::SigningKey) {
+                Found::Ready(record) => Ok(record),
+                Found::Pending(record) => record.await,
+            }
+        };
+        let asked = timeout(PATIENCE, asked).await.map_err(|error| unavailable(&error))?;
+        let Some(Record::SigningKey(stored)) = asked.map_err(|error| unavailable(&error))? else {
+            tracing::error!("there is no key to sign tokens with");
+            return Err(Refusal::Unavailable);
+        };
+        let known = |parsed: &Parsed| parsed.revision == stored.revision && parsed.kid == stored.public.kid;
+        let mut parsed = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parsed) = parsed.as_ref().filter(|parsed| known(parsed)) {
+            return Ok((Arc::clone(&parsed.key), stored.public.kid));
+        }
+        let key = PrivateKey::from_pkcs8(stored.public.algorithm, &stored.private_key);
+        let key = Arc::new(key.map_err(|error| internal(&error))?);
+        let kid = stored.public.kid.clone();
+        *parsed = Some(Parsed { revision: stored.revision, kid, key: Arc::clone(&key) });
+        Ok((key, stored.public.kid))
+    }
+}
+
+/// The whole body, which holds a secret.
+async fn collect<B: Body>(body: B) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let mut body = pin!(body);
+    let mut whole = Zeroizing::new(Vec::with_capacity(BODY_LIMIT));
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let frame = frame.map_err(|_| Refusal::Request("The body broke off."))?;
+        let Ok(mut data) = frame.into_data() else { continue };
+        if whole.len() + data.remaining() > BODY_LIMIT {
+            return Err(Refusal::TooLarge);
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            whole.extend_from_slice(chunk);
+            let length = chunk.len();
+            data.advance(length);
+        }
+    }
+    Ok(whole)
+}
+
+fn unavailable(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, cause = error.source().map(tracing::field::display), "the key store cannot be asked");
+    Refusal::Unavailable
+}
+
+fn internal(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, cause = error.source().map(tracing::field::display), "no token could be issued");
+    Refusal::Internal
+}
