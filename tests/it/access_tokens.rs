@@ -179,7 +179,7 @@ fn an_access_token_works_for_graphql_as_well_and_survives_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_on_postgres_makes_its_signing_key() {
     let database = Database::empty().await;
-    let server = Server::start_on(database.url());
+    let mut server = Server::start_on(database.url());
     let keys = ask(&server, "/.well-known/jwks.json", "").1;
     let key = &json(&keys)["keys"][0];
     assert_eq!((&key["kty"], &key["alg"]), (&json!("RSA"), &json!("RS384")), "{keys}");

@@ -1,9 +1,10 @@
 //! A cache before a key store, whose entries end with the change that makes them wrong.
 //!
-//! `key` is what an entry is filed under, `entries` what is kept, `trust` how far it is trusted, `loader` how it gets
+//! `key` is what an entry is filed under, `entries` what is kept, `kept` in which form, `trust` how far it is trusted, `loader` how it gets
 //! there, `upkeep` what goes on behind it, and `source` what a store must do to stand behind it.
 
 mod entries;
+mod kept;
 mod key;
 mod loader;
 mod source;
@@ -335,7 +336,9 @@ impl Changes {
     /// kept is forgotten: what happened until now was perhaps not told.
     pub fn begin(&self, newest: i64) {
         self.forget_all();
-        self.reach(newest);
+        // Also if it is lower than one before: a backup may have been restored.
+        self.0.trust.begin(newest);
+        self.0.bell.notify_one();
     }
 
     /// Changes do arrive: one that was made for this purpose has.

@@ -92,6 +92,11 @@ impl Trust {
         self.away_until.store(until, Ordering::Relaxed);
     }
 
+    /// Counts barriers from this one on.
+    pub(super) fn begin(&self, barrier: i64) {
+        self.acknowledged.store(barrier, Ordering::Release);
+    }
+
     /// Notes a barrier. Answers whether it is higher than those before.
     pub(super) fn reach(&self, barrier: i64) -> bool {
         self.acknowledged.fetch_max(barrier, Ordering::AcqRel) < barrier
