@@ -127,7 +127,7 @@ impl CatalogueMutation {
 }
 
 async fn find(context: &Context<'_>, id: &ID) -> Result<Option<Title>> {
-    let (pool, organization) = tenant(context, "titles:write")?;
+    let (pool, organization) = tenant(context, "titles:read")?;
     let select = sqlx::query_as(COLUMNS_OF_ONE).bind(organization).bind(id.as_str());
     select.fetch_optional(pool).await.map_err(internal)
 }

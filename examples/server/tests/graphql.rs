@@ -292,6 +292,7 @@ async fn callers_may_do_what_their_permissions_say() {
         ("*", read, None),
         ("titles:read", read, None),
         ("titles:*", read, None),
+        ("titles:read", r#"{"query":"{ title(id: \"none\") { id } }"}"#, None),
         ("* -titles:read", read, Some("titles:read")),
         ("log:write", read, Some("titles:read")),
         ("", read, Some("titles:read")),
