@@ -45,7 +45,7 @@ pub enum TokensCommand {
     #[command(after_help = "Example:\n  countersign tokens list -o json")]
     List(StoreArgs),
     /// Withdraw a read token for ever
-    #[command(after_help = "Example:\n  countersign tokens revoke --id monthly")]
+    #[command(after_help = "Example:\n  countersign tokens revoke --id monthly --yes")]
     Revoke(RevokeArgs),
     /// Show what a JWT says; nothing of it is verified
     Inspect(inspect::InspectArgs),
