@@ -29,7 +29,7 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 /// Bytes hashed in one poll before other tasks get their turn, so that large uploads do not delay small requests.
-const HASHED_PER_POLL: usize = 16 << 10;
+const HASHED_PER_POLL: usize = 32 << 10;
 /// What a frame costs of that at least, so that a stream of small or empty frames comes to its turn's end too.
 const FRAME_COST: usize = 64;
 
@@ -37,25 +37,35 @@ pin_project! {
     /// Response future of [`Verify`](super::Verify).
     ///
     /// Must be polled in a Tokio runtime with its timer: a body that pauses is timed, and so is the key store.
-    //
-    // One flat record, made in one piece where the caller wants it: what a verification holds is large, and every
-    // layer of nesting would copy it once more.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, ReqBody, B>
     where
         S: Service<Request<B>>,
     {
         share: Share,
-        request: Option<(Parts, S)>,
-        frames: Frames,
-        verification: Option<Verification>,
-        stage: Stage,
         #[pin]
-        body: ReqBody,
-        timer: Timer,
-        #[pin]
-        inner: Option<S::Future>,
+        phase: Phase<S, ReqBody, S::Future>,
         inner_body: PhantomData<fn() -> B>,
+    }
+}
+
+pin_project! {
+    /// What a verification holds is large, and so may be the inner service's future: the one makes way for the other.
+    #[project = PhaseProjection]
+    enum Phase<S, ReqBody, F> {
+        Judging {
+            request: Option<(Parts, S)>,
+            frames: Frames,
+            verification: Option<Verification>,
+            stage: Stage,
+            #[pin]
+            body: ReqBody,
+            timer: Timer,
+        },
+        Passed {
+            #[pin]
+            inner: F,
+        },
     }
 }
 
@@ -96,13 +106,14 @@ where
         let (head, body) = request.into_parts();
         Self {
             share: Share::new(settings),
-            request: Some((head, inner)),
-            frames: Frames::default(),
-            verification: None,
-            stage: Stage::Arrived,
-            body,
-            timer: None,
-            inner: None,
+            phase: Phase::Judging {
+                request: Some((head, inner)),
+                frames: Frames::default(),
+                verification: None,
+                stage: Stage::Arrived,
+                body,
+                timer: None,
+            },
             inner_body: PhantomData,
         }
     }
@@ -146,38 +157,34 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(inner) = this.inner.as_mut().as_pin_mut() {
-            return inner.poll(cx).map_ok(|response| refuse::shape(this.share, response));
-        }
-        let Some((head, _)) = this.request else { return Poll::Pending };
-        let mut open = Open {
-            share: this.share,
-            head,
-            frames: this.frames,
-            verification: this.verification,
-            stage: this.stage,
-            body: this.body,
-            timer: this.timer,
+        let (request, frames, verification, stage, body, timer) = match this.phase.as_mut().project() {
+            PhaseProjection::Judging { request, frames, verification, stage, body, timer } => {
+                (request, frames, verification, stage, body, timer)
+            }
+            PhaseProjection::Passed { inner } => {
+                return inner.poll(cx).map_ok(|response| refuse::shape(this.share, response));
+            }
         };
+        let Some((head, _)) = request else { return Poll::Pending };
+        let mut open = Open { share: this.share, head, frames, verification, stage, body, timer };
         let verdict = ready!(open.poll_verdict(cx));
-        *open.timer = None;
         this.share.release();
-        let caller = || this.verification.as_ref().and_then(Verification::caller);
+        let caller = || verification.as_ref().and_then(Verification::caller);
         let caller = match verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into())) {
             Ok(caller) => caller,
             Err(error) => {
-                let refused = refuse::refuse(this.share, this.verification.as_ref(), &error);
+                let refused = refuse::refuse(this.share, verification.as_ref(), &error);
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
         };
         refuse::tell_accepted(&caller);
-        let Some((mut head, mut service)) = this.request.take() else { return Poll::Pending };
+        let Some((mut head, mut service)) = request.take() else { return Poll::Pending };
         this.share.introduce(&mut head, caller);
-        *this.verification = None;
-        let body = std::mem::take(this.frames).into_body();
-        this.inner.set(Some(service.call(Request::from_parts(head, body.into()))));
-        let inner = this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx));
-        inner.map_ok(|response| refuse::shape(this.share, response))
+        let body = std::mem::take(frames).into_body();
+        let inner = service.call(Request::from_parts(head, body.into()));
+        this.phase.set(Phase::Passed { inner });
+        let PhaseProjection::Passed { inner } = this.phase.project() else { return Poll::Pending };
+        inner.poll(cx).map_ok(|response| refuse::shape(this.share, response))
     }
 }
 

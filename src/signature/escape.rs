@@ -29,20 +29,27 @@ const CLASS: [u8; 256] = {
 pub(super) struct Stage<F: FnMut(&[u8])> {
     buffer: [u8; SIZE],
     len: usize,
+    /// Where in a block of the hash the buffer begins.
+    offset: usize,
     sink: F,
 }
 
 /// Small, so that a processor begins to escape while it still waits for the last rounds of a hash.
 const SIZE: usize = 192;
 /// Block size of SHA-1 and SHA-256.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 /// Longest escape of one byte: `\u00xx`.
 const WIDEST: usize = 6;
 const WORD: usize = 8;
 
 impl<F: FnMut(&[u8])> Stage<F> {
     pub(super) const fn new(sink: F) -> Self {
-        Self { buffer: [0; SIZE], len: 0, sink }
+        Self::after(0, sink)
+    }
+
+    /// For a hash that has this many bytes of its block.
+    pub(super) const fn after(offset: usize, sink: F) -> Self {
+        Self { buffer: [0; SIZE], len: 0, offset, sink }
     }
 
     /// Appends bytes as they are.
@@ -89,17 +96,20 @@ impl<F: FnMut(&[u8])> Stage<F> {
     pub(super) fn past(&mut self, bytes: &[u8]) {
         self.finish();
         (self.sink)(bytes);
+        self.offset = (self.offset + bytes.len()) % BLOCK;
     }
 
     /// Hands over what is left.
     pub(super) fn finish(&mut self) {
         (self.sink)(&self.buffer[..self.len]);
+        self.offset = (self.offset + self.len) % BLOCK;
         self.len = 0;
     }
 
-    /// Hands over the whole blocks of what is staged, and says how much is left.
+    /// Hands over what is staged, of more than a block, up to the end of a block, and says how much is left.
     fn hand_over_blocks(&mut self, len: usize) -> usize {
-        let whole = len - len % BLOCK;
+        let whole = len - (self.offset + len) % BLOCK;
+        self.offset = 0;
         (self.sink)(&self.buffer[..whole]);
         self.buffer.copy_within(whole..len, 0);
         len - whole
