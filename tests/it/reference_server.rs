@@ -146,11 +146,11 @@ fn keys_work_at_the_next_request(server: &Server) {
     let status = |secret: &str| client::run("ateliere.py", &settings, secret, "").0;
     let second = change(&["rotate"]);
     assert_eq!((status(&secret), status(&second)), (200, 200));
-    change(&["disable"]);
+    change(&["disable", "--wait"]);
     assert_eq!((status(&secret), status(&second)), (401, 401));
-    change(&["enable"]);
+    change(&["enable", "--wait"]);
     assert_eq!(status(&second), 200);
-    change(&["revoke", "--yes"]);
+    change(&["revoke", "--yes", "--wait"]);
     assert_eq!((status(&secret), status(&second)), (401, 401));
 }
 
