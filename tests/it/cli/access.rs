@@ -115,6 +115,25 @@ fn a_client_lives_and_is_withdrawn() {
 }
 
 #[test]
+fn the_key_that_signs_tokens_is_rotated_with_an_overlap_or_at_once() {
+    let folder = Folder::new();
+    folder.run("orgs create acme").exits(0);
+    assert_eq!(folder.json("tokens signing-keys")["items"], json!([]));
+    let states = || -> Vec<String> {
+        let listed = folder.json("tokens signing-keys");
+        let keys = listed["items"].as_array().unwrap();
+        keys.iter().map(|key| format!("{} {}", key["algorithm"], key["state"]).replace('"', "")).collect()
+    };
+    let first = folder.json("tokens rotate-signing-key --algorithm EdDSA");
+    assert_eq!(first["kid"].as_str().unwrap().len(), 43);
+    folder.run("tokens rotate-signing-key --algorithm ES256").exits(0);
+    assert_eq!(states(), ["ES256 active", "EdDSA retiring"]);
+    folder.run("tokens rotate-signing-key --algorithm EdDSA --now --wait").exits(0);
+    assert_eq!(states(), ["EdDSA active", "ES256 retired", "EdDSA retired"]);
+    folder.run("tokens rotate-signing-key --algorithm none").exits(2);
+}
+
+#[test]
 fn a_client_is_imported_with_the_secret_it_has() {
     let folder = Folder::new();
     folder.run("accounts create meters").exits(0);

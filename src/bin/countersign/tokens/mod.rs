@@ -1,6 +1,7 @@
-//! `tokens`: read tokens, and a look into a JWT.
+//! `tokens`: read tokens, the keys that sign access tokens, and a look into a JWT.
 
 mod inspect;
+mod signing;
 
 use crate::{
     clients::refused,
@@ -47,6 +48,11 @@ pub enum TokensCommand {
     /// Withdraw a read token for ever
     #[command(after_help = "Example:\n  countersign tokens revoke --id monthly --yes")]
     Revoke(RevokeArgs),
+    /// List the keys that sign access tokens
+    #[command(after_help = "Example:\n  countersign tokens signing-keys -o json")]
+    SigningKeys(StoreArgs),
+    /// Sign access tokens with a new key, beside which the older ones still verify for a while
+    RotateSigningKey(signing::RotateArgs),
     /// Show what a JWT says; nothing of it is verified
     Inspect(inspect::InspectArgs),
 }
@@ -176,6 +182,8 @@ pub async fn run(command: TokensCommand, output: &Output) -> Result<(), Failure>
         TokensCommand::Create(args) => create(*args, output).await,
         TokensCommand::List(store) => list(store, output).await,
         TokensCommand::Revoke(args) => revoke(args, output).await,
+        TokensCommand::SigningKeys(store) => signing::list(store, output).await,
+        TokensCommand::RotateSigningKey(args) => signing::rotate(args, output).await,
         TokensCommand::Inspect(args) => inspect::inspect(&args, output),
     }
 }
