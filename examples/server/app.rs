@@ -1,10 +1,12 @@
 //! The application: which layer guards which routes, and what is open.
 
 use crate::{
-    config::Config,
+    config::{Config, TokenAuth},
     graphql_endpoint::{GraphqlEndpoint, graphql_routes},
     keys::Keys,
     ops::{OpsEndpoint, ops_routes},
+    sites::sites_routes,
+    tokens,
 };
 use axum::{
     Router,
@@ -18,10 +20,11 @@ use countersign::{
     SignatureVerifier, VerifyLayer,
     clock::{Clock, SystemClock},
     error::ConfigError,
-    middleware::{GraphQlErrors, OpsErrors, StripIdentityLayer},
+    middleware::{GraphQlErrors, MessageErrors, OpsErrors, StripIdentityLayer},
+    oauth2::JwksEndpoint,
     scheme::{Ateliere, Corezoid, SalesCloud},
     store::LastUsed,
-    verify::{AnyOf, Verifier},
+    verify::{AnyOf, BearerVerifier, ReadTokenVerifier, Verifier},
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
@@ -53,8 +56,11 @@ pub fn app(
     let ops_guard = VerifyLayer::new(ops_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
         .with_rejection(OpsErrors::default());
+    let sites = sites_routes(pool.clone()).route_layer(sites_guard(config, keys));
     let pool = pool.clone();
     let open = Router::new()
+        .route_service("/auth/token", tokens::endpoint(config, keys))
+        .route_service("/.well-known/jwks.json", JwksEndpoint::new(keys.cached()))
         .route("/", get(|| async { Html(include_str!("page.html")) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| ready(pool)))
@@ -62,6 +68,7 @@ pub fn app(
     Ok(graphql_routes(graphql)
         .route_layer(graphql_guard)
         .merge(ops_routes(ops, ops_guard))
+        .merge(sites)
         .merge(open)
         .layer(CatchPanicLayer::new())
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -82,7 +89,7 @@ async fn ready(pool: AnyPool) -> (StatusCode, &'static str) {
     }
 }
 
-/// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does.
+/// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does, or carry a token of either kind.
 fn graphql_verifier(
     config: &Config,
     keys: &Keys,
@@ -102,7 +109,22 @@ fn graphql_verifier(
         .with_organization_path(ORGANIZATION_PATH)?
         .with_last_used(last_used.clone());
     let salescloud = SignatureVerifier::new(salescloud, keys.cached()).with_last_used(last_used.clone());
-    Ok(AnyOf::new(ateliere).or(salescloud))
+    let read_tokens = ReadTokenVerifier::new(keys.cached()).with_organization_path(ORGANIZATION_PATH)?;
+    let bearer = BearerVerifier::new(keys.cached(), tokens::profile());
+    Ok(AnyOf::new(ateliere)
+        .or(salescloud)
+        .or(read_tokens)
+        .or(bearer.with_organization_path(ORGANIZATION_PATH)?))
+}
+
+fn sites_guard(config: &Config, keys: &Keys) -> VerifyLayer {
+    let tokens = BearerVerifier::new(keys.cached(), tokens::profile());
+    match config.token_auth {
+        TokenAuth::Strict => VerifyLayer::new(tokens),
+        TokenAuth::Goa => VerifyLayer::new(tokens.goa_style()),
+    }
+    .with_body_limit(config.body_limit)
+    .with_rejection(MessageErrors::default())
 }
 
 fn ops_verifier(

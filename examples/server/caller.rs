@@ -1,6 +1,9 @@
 //! Who a handler works for: a plain copy of what verification proved, so that the rooms behind it know no layer.
 
-use countersign::Verified;
+use countersign::{
+    Verified,
+    credential::{Access, Permissions},
+};
 
 /// The caller of a request.
 #[derive(Clone, Debug)]
@@ -13,6 +16,10 @@ pub(crate) struct Caller {
     pub principal: String,
     /// The organization that the request acts for.
     pub organization: Option<String>,
+    /// What the caller may do, in the words of the rooms behind.
+    pub permissions: Permissions,
+    /// Whether it may change anything.
+    pub access: Access,
 }
 
 impl From<&Verified> for Caller {
@@ -22,11 +29,18 @@ impl From<&Verified> for Caller {
             key_id: verified.key_id().to_string(),
             principal: verified.principal().to_string(),
             organization: verified.organization().map(ToString::to_string),
+            permissions: verified.permissions().clone(),
+            access: verified.access(),
         }
     }
 }
 
 impl Caller {
+    /// Whether the caller may do what a word like `titles:read` stands for. Who may only read may do what is named so.
+    pub(crate) fn may(&self, word: &str) -> bool {
+        self.permissions.allows(word) && (self.access == Access::Write || word.ends_with(":read"))
+    }
+
     /// The space whose objects the caller may see: its organization's, or its own if it has none.
     ///
     /// The prefixes keep an organization apart from an account of the same name.

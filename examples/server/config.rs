@@ -1,8 +1,11 @@
 //! What an operator can choose, by flag or environment.
 
 use anyhow::bail;
-use clap::Parser;
-use countersign::verify::Tolerance;
+use clap::{
+    Parser, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use countersign::{oauth2::TokenType, verify::Tolerance};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// A server that puts signature verification in front of a GraphQL API and an operations endpoint.
@@ -45,6 +48,15 @@ pub struct Config {
     #[arg(long, env = "COUNTERSIGN_TOLERANCE", default_value = "300", value_parser = tolerance, value_name = "SECONDS|off")]
     pub tolerance: Tolerance,
 
+    /// What the token endpoint calls its tokens: `JWT` as Ayyeka's document does, or `Bearer`, without which most OAuth
+    /// libraries refuse them.
+    #[arg(long, env = "COUNTERSIGN_TOKEN_TYPE", default_value = "JWT", value_parser = token_types())]
+    pub token_type: TokenType,
+
+    /// How the sites API takes its tokens.
+    #[arg(long, env = "COUNTERSIGN_TOKEN_AUTH", default_value = "strict")]
+    pub token_auth: TokenAuth,
+
     /// Longest body, in bytes.
     #[arg(long, env = "COUNTERSIGN_BODY_LIMIT", default_value_t = 2 << 20, value_name = "BYTES")]
     pub body_limit: u64,
@@ -52,6 +64,22 @@ pub struct Config {
     /// Make no demonstration keys, and refuse those that were made.
     #[arg(long, env = "COUNTERSIGN_NO_DEMO")]
     pub no_demo: bool,
+}
+
+/// How a token stands in `Authorization`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TokenAuth {
+    /// Behind the word `Bearer`, as RFC 6750 says
+    Strict,
+    /// Behind any word or none, as Ayyeka's own server takes it
+    Goa,
+}
+
+fn token_types() -> impl TypedValueParser<Value = TokenType> {
+    PossibleValuesParser::new(["JWT", "Bearer"]).map(|name| match &*name {
+        "Bearer" => TokenType::Bearer,
+        _ => TokenType::Jwt,
+    })
 }
 
 fn tolerance(text: &str) -> Result<Tolerance, std::num::ParseIntError> {

@@ -1,7 +1,8 @@
 //! The example's own tables: they lie beside the keys, in the same database, and are migrated on their own.
 
 use sqlx::{
-    Any, AnyConnection, AnyPool, Transaction, any,
+    Any, AnyConnection, AnyPool, Executor as _, Transaction,
+    any::{self, AnyPoolOptions},
     migrate::{MigrateError, Migrator},
 };
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +14,16 @@ const TURN: &str = "SELECT pg_advisory_xact_lock(7463225)";
 /// the driver which does not care for the engine will do.
 pub(crate) async fn open(url: &str) -> sqlx::Result<AnyPool> {
     any::install_default_drivers();
-    AnyPool::connect(url).await
+    let options = AnyPoolOptions::new().after_connect(|connection, _| {
+        Box::pin(async move {
+            if connection.backend_name() == "SQLite" {
+                // Writers wait for each other without an order: on a busy machine, one can have bad luck for long.
+                connection.execute("PRAGMA busy_timeout = 30000").await?;
+            }
+            Ok(())
+        })
+    });
+    options.connect(url).await
 }
 
 /// Migrates the tables. Safe to call at every start, by several processes.

@@ -10,6 +10,7 @@
 
 use crate::{
     caller::Caller,
+    read_only,
     schema::{self, Schema, apps::Apps},
 };
 use async_graphql::{Pos, Response, ServerError, Variables};
@@ -24,6 +25,7 @@ use axum::{
 use countersign::{
     Verified,
     clock::Clock,
+    credential::Access,
     graphql::{DocumentError, DocumentGuard},
 };
 use serde::{
@@ -94,6 +96,11 @@ impl GraphqlEndpoint {
         let mut execution =
             async_graphql::Request::new(document.text()).variables(request.variables).data(caller.clone());
         execution.operation_name = request.operation_name.filter(|name| !name.is_empty());
+        if caller.access != Access::Write
+            && let Err(error) = read_only::check(&document, &mut execution)
+        {
+            return refusal(error);
+        }
         self.schema.execute(execution).await
     }
 }

@@ -12,10 +12,13 @@ mod graphql_endpoint;
 mod keys;
 mod ops;
 mod prompt;
+mod read_only;
 mod schema;
 mod serve;
+mod sites;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
@@ -62,6 +65,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let keys = keys::open(config).await?;
     let pool = db::open(&config.database_url).await.context("cannot reach the server's own tables")?;
     db::migrate(&pool).await.context("cannot prepare the server's own tables")?;
+    tokens::make_signing_key(&*keys.admin, &SystemClock).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;

@@ -1,7 +1,8 @@
 //! The accept loop: hyper with the time limits that a listener open to strangers needs, and an orderly end.
 
 use crate::prompt::Prompt;
-use axum::Router;
+use axum::{Router, extract::ConnectInfo, http::Request};
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -13,6 +14,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::{sleep, timeout},
 };
+use tower::util::MapRequest;
 
 /// How long a request's head may take to arrive, and the first bytes of a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,9 +30,9 @@ pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: connections that end make room again.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -41,7 +43,11 @@ pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         };
-        let service = TowerToHyperService::new(app.clone());
+        let app = MapRequest::new(app.clone(), move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request
+        });
+        let service = TowerToHyperService::new(app);
         let stream = TokioIo::new(Prompt::new(stream, HEAD_TIMEOUT));
         let connection = http.serve_connection(stream, service).into_owned();
         let connection = connections.watch(connection);

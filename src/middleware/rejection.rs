@@ -198,14 +198,24 @@ impl Rejection for OpsErrors {
 }
 
 /// Ayyeka's shape: `{"message","request_id"}`.
+///
+/// The messages are those of the vendor's API description; for what it does not know, ours.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct MessageErrors;
 
 impl Rejection for MessageErrors {
     fn respond(&self, refusal: &Refusal<'_>) -> Response<Bytes> {
+        let message = match refusal.status() {
+            StatusCode::BAD_REQUEST => "Bad request",
+            StatusCode::UNAUTHORIZED => "incorrect credentials",
+            StatusCode::FORBIDDEN => "Forbidden",
+            StatusCode::INTERNAL_SERVER_ERROR => "System error",
+            StatusCode::SERVICE_UNAVAILABLE => "Unavailable",
+            _ => refusal.message(),
+        };
         let body = serde_json::json!({
-            "message": refusal.message(),
+            "message": message,
             "request_id": refusal.request_id(),
         });
         refusal.json("application/json", &body)

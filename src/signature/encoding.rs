@@ -136,7 +136,7 @@ mod tests {
         for wrong in ["", &text[..38], &text[..39], &format!("{text}00"), &format!(" {text}")] {
             assert!(Signature::from_hex(SHA1, wrong, Case::Any).is_err(), "{wrong:?}");
         }
-        assert!(Signature::from_hex(SHA1, &text.replace('c', "g"), Case::Any).is_err());
+        assert!(Signature::from_hex(SHA1, text.replace('c', "g"), Case::Any).is_err());
         assert!(Signature::from_hex(HMAC, text, Case::Any).is_err());
     }
 

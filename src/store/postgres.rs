@@ -129,7 +129,8 @@ impl Error for Pooled {
 
 /// A key store in a Postgres database, with the secrets sealed under a keyring.
 ///
-/// An answer is as new as the last commit, of whatever program: nothing is cached here. Keys that were made for
+/// An answer is as new as the last commit, of whatever program: nothing is cached here, but by a
+/// [`CachingKeyStore`](super::CachingKeyStore) before it. Keys that were made for
 /// demonstration are not found.
 ///
 /// ```no_run

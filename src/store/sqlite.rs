@@ -103,7 +103,8 @@ fn is_busy(error: &sqlx::Error) -> bool {
 
 /// A key store in a SQLite database, with the secrets sealed under a keyring.
 ///
-/// An answer is as new as the last commit, of whatever program: nothing is cached here.
+/// An answer is as new as the last commit, of whatever program: nothing is cached here, but by a
+/// [`CachingKeyStore`](super::CachingKeyStore) before it.
 ///
 /// ```
 /// use countersign::{

@@ -29,11 +29,16 @@ def sent(part, text):
     return changed
 
 
-def post(url, headers, body):
-    """Sends a request and prints the answer as one line of JSON."""
+def report(status, body):
+    """Prints the answer as one line of JSON."""
     if _tamper:
         raise SystemExit(f"this client has no {_tamper} to tamper with")
+    print(json.dumps({"status": status, "body": body}))
+
+
+def post(url, headers, body):
+    """Sends a request and prints the answer as one line of JSON."""
     session = requests.Session()
     session.trust_env = False  # no proxy for a server on the loopback interface
     answer = session.post(url, headers=headers, data=body.encode(), timeout=30)
-    print(json.dumps({"status": answer.status_code, "body": answer.text}))
+    report(answer.status_code, answer.text)

@@ -37,8 +37,12 @@ escaped() { printf '%s\n' "$1" | sed 's/[\\"]/\\&/g' | awk '{ printf "%s%s", bet
 post() {
 	body=$1
 	shift
-	answer=$(printf '%s' "$body" |
-		curl --silent --show-error --noproxy '*' --data-binary @- --write-out '\n%{http_code}' "$@")
+	printf '%s' "$body" | get --data-binary @- "$@"
+}
+
+# Asks with curl's arguments, and prints the answer as one line of JSON.
+get() {
+	answer=$(curl --silent --show-error --noproxy '*' --write-out '\n%{http_code}' "$@")
 	status=$(printf '%s\n' "$answer" | tail -n 1)
 	printf '{"status":%s,"body":"%s"}\n' "$status" "$(escaped "$(printf '%s\n' "$answer" | sed '$d')")"
 }

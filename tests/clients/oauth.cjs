@@ -2,6 +2,9 @@
 const { pathToFileURL } = require('node:url')
 const { setting } = require('./harness.cjs')
 
+// Node.js 18 has it under another name only.
+globalThis.crypto ??= require('node:crypto').webcrypto
+
 const tokenUrl = new URL(setting('TOKEN_URL'))
 const [id, secret] = [setting('KEY_ID'), setting('SECRET')]
 

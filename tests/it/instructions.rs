@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::{env, process::Command};
 
-/// Instructions a request over those of the bare handler, without the hash: what was counted last, and 5 % for other
+/// Instructions a request over those of the bare handler, without the hash: what was counted last, and 10 % for other
 /// compilers and versions. The goal is 3000. Whoever makes it faster lowers the figure here.
 const MOST: [(&str, f64); 4] = [
     ("SalesCloud, 0 B", 8_234.0),
@@ -13,7 +13,7 @@ const MOST: [(&str, f64); 4] = [
     ("Corezoid, 0 B", 8_508.0),
     ("Corezoid, 1 KiB", 9_290.0),
 ];
-const SLACK: f64 = 1.05;
+const SLACK: f64 = 1.10;
 
 #[test]
 fn accepting_a_request_takes_no_more_instructions_than_it_did() {

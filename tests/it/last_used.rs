@@ -11,7 +11,7 @@ use countersign::{
     signature::MacKey,
     store::{KeyAdmin as _, LastUsed, MemoryKeyStore},
 };
-use http::Request;
+use http::{Request, header::HOST};
 use http_body_util::Full;
 use std::{
     sync::Arc,
@@ -24,7 +24,7 @@ const OLD: Key<'_> =
 const NEW: &str = "the newer secret of the same key";
 
 fn request(secret: &str) -> Request<Full<bytes::Bytes>> {
-    let mut request = Request::post("https://a.test/api/2/json").body("{}").unwrap();
+    let mut request = Request::post("/api/2/json").header(HOST, "a.test").body("{}").unwrap();
     Signer::new(Corezoid::default(), OLD.id, &Secret::new(secret).unwrap())
         .with_clock(ManualClock::at(NOW))
         .sign(&mut request)

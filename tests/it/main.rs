@@ -3,6 +3,9 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// Access tokens and read tokens at the reference server, as their clients meet them.
+#[cfg(feature = "cli")]
+mod access_tokens;
 // What a request costs in allocations and bytes over the bare service.
 mod allocations;
 // Several ways of signing on one route.

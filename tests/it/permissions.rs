@@ -94,7 +94,7 @@ async fn a_denial_has_the_shape_of_the_routes_refusals() {
         let answer = send(router.layer(layer), CLIENT.signed("{}")).await;
         let body: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
         let id = answer.headers["x-request-id"].to_str().unwrap();
-        assert_eq!(body, json!({ "message": "The caller may not do this.", "request_id": id }));
+        assert_eq!(body, json!({ "message": "Forbidden", "request_id": id }));
     }
 }
 

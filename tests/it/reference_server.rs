@@ -13,13 +13,6 @@ const UUID: &str = "7b371391-1561-4cac-8f86-9b7bcba83db2";
 /// What the document calls a simple example request. It is no JSON.
 const SAMPLE: &str = "{ \"query\": { systemTimeInMillis } }";
 
-/// A key of the demonstration file.
-fn demo(server: &Server, name: &str) -> String {
-    let text = fs::read_to_string(server.folder().join("data/demo.env")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    line.unwrap_or_else(|| panic!("no {name}")).to_owned()
-}
-
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
@@ -31,7 +24,9 @@ fn printed_lines_work_when_they_are_pasted_and_after_a_restart() {
     let answers: Vec<_> = lines.iter().map(|line| json(&server.shell(line))).collect();
     assert_eq!(answers[0][0]["data"]["titles"].as_array().map(Vec::len), Some(2), "{}", answers[0]);
     assert_eq!(answers[1]["data"]["appOrganizations"][0]["uuid"], UUID, "{}", answers[1]);
-    assert_eq!(answers[2]["request_proc"], "ok", "{}", answers[2]);
+    assert_eq!(answers[2]["data"]["itemsList"].as_array().map(Vec::len), Some(2), "{}", answers[2]);
+    assert_eq!(answers[3]["request_proc"], "ok", "{}", answers[3]);
+    assert_eq!(answers[4][0]["display_name"], "Northern reservoir", "{}", answers[4]);
     for secret in ["data/demo.env", "data/keyring"] {
         let mode = fs::metadata(server.folder().join(secret)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{secret}");
@@ -46,11 +41,11 @@ fn the_documents_own_programs_get_data() {
     let (url, ops) = (format!("{}/graphql?probe=1", server.url), format!("{}/api/2/json", server.url));
     let ateliere = [
         ("BASE_URL", &*url),
-        ("KEY_ID", &*demo(&server, "ATELIERE_KEY_ID")),
-        ("ORGANIZATION", &*demo(&server, "ATELIERE_ORGANIZATION")),
+        ("KEY_ID", &*server.demo("ATELIERE_KEY_ID")),
+        ("ORGANIZATION", &*server.demo("ATELIERE_ORGANIZATION")),
         ("QUERY", "{ titles(limit: 2) { id name } }"),
     ];
-    let secret = demo(&server, "ATELIERE_SECRET");
+    let secret = server.demo("ATELIERE_SECRET");
     for file in ["ateliere.mjs", "ateliere.py", "ateliere.sh"] {
         let (status, body) = client::run(file, &ateliere, &secret, "");
         assert_eq!(
@@ -62,12 +57,12 @@ fn the_documents_own_programs_get_data() {
     }
     let app = [
         ("BASE_URL", &*server.url),
-        ("KEY_ID", &*demo(&server, "SALESCLOUD_KEY_ID")),
-        ("PUBLIC_KEY", &*demo(&server, "SALESCLOUD_PUBLIC_KEY")),
+        ("KEY_ID", &*server.demo("SALESCLOUD_KEY_ID")),
+        ("PUBLIC_KEY", &*server.demo("SALESCLOUD_PUBLIC_KEY")),
         ("ORGANIZATION", UUID),
         ("BODY", SAMPLE),
     ];
-    let secret = demo(&server, "SALESCLOUD_SECRET");
+    let secret = server.demo("SALESCLOUD_SECRET");
     let (status, body) = client::run("salescloud_axios.cjs", &app, &secret, "");
     assert_eq!((status, json(&body)["data"]["createLog"].is_null()), (200, false), "{body}");
     refused("salescloud_axios.cjs", &app, &secret, &["body", "organization", "signature"]);
@@ -79,10 +74,10 @@ fn the_documents_own_programs_get_data() {
     }
     let corezoid = [
         ("BASE_URL", &*ops),
-        ("KEY_ID", &*demo(&server, "COREZOID_KEY_ID")),
+        ("KEY_ID", &*server.demo("COREZOID_KEY_ID")),
         ("BODY", r#"{"ops":[{"id":1,"type":"create","obj":"conv","title":"Тест"}]}"#),
     ];
-    let secret = demo(&server, "COREZOID_SECRET");
+    let secret = server.demo("COREZOID_SECRET");
     for file in ["corezoid.cjs", "corezoid.py", "corezoid.sh"] {
         let (status, body) = client::run(file, &corezoid, &secret, "");
         assert_eq!((status, &json(&body)["ops"][0]["proc"]), (200, &Value::from("ok")), "{body}");
@@ -151,11 +146,11 @@ fn keys_work_at_the_next_request(server: &Server) {
     let status = |secret: &str| client::run("ateliere.py", &settings, secret, "").0;
     let second = change(&["rotate"]);
     assert_eq!((status(&secret), status(&second)), (200, 200));
-    change(&["disable"]);
+    change(&["disable", "--wait"]);
     assert_eq!((status(&secret), status(&second)), (401, 401));
-    change(&["enable"]);
+    change(&["enable", "--wait"]);
     assert_eq!(status(&second), 200);
-    change(&["revoke", "--yes"]);
+    change(&["revoke", "--yes", "--wait"]);
     assert_eq!((status(&secret), status(&second)), (401, 401));
 }
 
@@ -165,12 +160,8 @@ fn demonstration_keys_work_where_nobody_else_can_reach_them_only() {
     // SalesCloud signs no host, so that only the key can be what is refused.
     let line =
         server.printed.lines().find(|line| line.contains("salescloud-application")).unwrap().to_owned();
-    let database = format!("sqlite://{}", server.folder().join("data/countersign.db").display());
-    let keyring = server.folder().join("data/keyring");
-    let keyring = keyring.to_str().unwrap();
     let ask = |choice: &[&str]| {
-        let arguments = [choice, &["--database-url", &database, "--keyring-file", keyring]].concat();
-        let other = Server::start(&arguments);
+        let other = server.another(choice);
         other.shell(&line.replace(&server.url, &other.url))
     };
     assert!(ask(&[]).contains("appOrganizations"));
@@ -182,7 +173,7 @@ fn demonstration_keys_work_where_nobody_else_can_reach_them_only() {
 #[test]
 fn the_command_line_knows_demonstration_keys() {
     let server = Server::start(&[]);
-    let key_id = demo(&server, "COREZOID_KEY_ID");
+    let key_id = server.demo("COREZOID_KEY_ID");
     let url = format!("{}/api/2/json", server.url);
     let sign = ["sign", "--scheme", "corezoid", "--key-id", &key_id, "--url", &url, "--as", "http"];
     let signed = server.countersign(&sign) + "\r\n\r\n";
@@ -208,14 +199,25 @@ fn every_route_refuses_strangers_but_those_that_are_open() {
         ("POST", format!("/api/1/json{signed}")),
         ("POST", format!("/api/2/json{signed}")),
         ("GET", format!("/user_downloads/conv_1.json{signed}")),
+        ("GET", "/v2.0/site".to_owned()),
+        ("GET", "/v2.0/site/1".to_owned()),
+        ("GET", "/v2.0/site/1/streams".to_owned()),
+        ("GET", "/v2.0/stream".to_owned()),
+        ("GET", "/v2.0/stream/1".to_owned()),
+        ("GET", "/v2.0/stream/1/sample".to_owned()),
+        ("GET", "/v2.0/stream/1/sample/last".to_owned()),
+        ("GET", "/v2.0/stream/1/sample/range".to_owned()),
+        ("DELETE", "/v2.0/site/1".to_owned()),
     ];
     for (method, path) in &guarded {
         assert_eq!(ask(method, path), 401, "{method} {path}");
     }
-    // Open by intent: a page, the health of the server, and Corezoid's answer to a method that a route does not have.
-    for path in ["/", "/healthz", "/readyz"] {
+    // Open by intent: a page, the health of the server, the public keys, and Corezoid's answer to a method that a route
+    // does not have. The token endpoint asks for credentials itself.
+    for path in ["/", "/healthz", "/readyz", "/.well-known/jwks.json"] {
         assert_eq!(ask("GET", path), 200, "{path}");
     }
+    assert_eq!((ask("GET", "/auth/token"), ask("POST", "/auth/token")), (405, 400));
     assert_eq!(ask("PUT", &format!("/api/2/json{signed}")), 405);
     let page = server.shell(&format!("curl -s -i -X GET '{}/api/2/json{signed}'", server.url));
     assert!(page.contains("405") && page.contains("text/html"), "{page}");

@@ -42,10 +42,12 @@ const KINDS: [(&str, &str, &str); 5] = [
     ),
     (
         "organization",
-        "UPDATE organizations SET state = 'disabled' WHERE id = 'globex'",
-        "UPDATE organizations SET state = 'active' WHERE id = 'globex'",
+        "UPDATE organizations SET state = 'disabled' WHERE id = '7b371391-1561-4cac-8f86-9b7bcba83db2'",
+        "UPDATE organizations SET state = 'active' WHERE id = '7b371391-1561-4cac-8f86-9b7bcba83db2'",
     ),
 ];
+/// The organization that installs the apps.
+const GLOBEX: &str = "7b371391-1561-4cac-8f86-9b7bcba83db2";
 /// Connections to each server.
 const CONNECTIONS: usize = 2;
 /// Refusals in a row after which a connection counts as refused for good.
@@ -74,7 +76,7 @@ async fn a_revocation_is_effective_within_a_second() {
     let keyring = Keyring::load(&one.folder().join("data/keyring")).unwrap();
     let store = PostgresKeyStore::open(database.url(), keyring, SystemClock).await.unwrap();
     store.create_account(&Principal::new("ops").unwrap(), None).await.unwrap();
-    store.create_organization(&Organization::new("globex").unwrap(), None).await.unwrap();
+    store.create_organization(&Organization::new(GLOBEX).unwrap(), None).await.unwrap();
     let mut operator = PgConnection::connect(database.url()).await.unwrap();
 
     let (send, sent) = watch::channel((0, Arc::new(Vec::new())));
@@ -97,7 +99,7 @@ async fn a_revocation_is_effective_within_a_second() {
         let mut times = Vec::new();
         for _ in 0..rounds {
             round += 1;
-            let app = format!("app-{round}");
+            let app = format!("edadd893-9472-4324-a4db-{round:012}");
             send.send_replace((round, Arc::new(make(&store, &app).await)));
             until(&met, |met| met.round == round && met.last_accepted.is_some()).await;
             tokio::time::sleep(Duration::from_millis(random(&mut seed) % 30)).await;
@@ -116,11 +118,11 @@ async fn a_revocation_is_effective_within_a_second() {
     }
 }
 
-/// Makes an app that `globex` has installed, and a request that is signed by it.
+/// Makes an app that [`GLOBEX`] has installed, and a request that is signed by it.
 async fn make(store: &PostgresKeyStore, app: &str) -> Vec<u8> {
     let secret = Secret::new("3f9a64b0d1c84e3db2f7a5908c6e1d42").unwrap();
     let (key_id, ops) = (KeyId::new(app).unwrap(), Principal::new("ops").unwrap());
-    let globex = Organization::new("globex").unwrap();
+    let globex = Organization::new(GLOBEX).unwrap();
     let mut key =
         NewCredential::new("salescloud", key_id.clone(), Algorithm::HmacSha256, ops, secret.clone());
     key.public_key = Some("public".into());
@@ -129,7 +131,7 @@ async fn make(store: &PostgresKeyStore, app: &str) -> Vec<u8> {
     let body = r#"{"query":"{ me { keyId } }"}"#;
     let mut request = Request::post("http://localhost/").body(body).unwrap();
     let signer = Signer::new(SalesCloud::default(), app, &secret);
-    signer.with_organization("globex").with_public_key("public").sign(&mut request).unwrap();
+    signer.with_organization(GLOBEX).with_public_key("public").sign(&mut request).unwrap();
     let mut text = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n".to_owned();
     for (name, value) in request.headers() {
         write!(text, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();

@@ -27,10 +27,10 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use countersign::{Verified, VerifyLayer, clock::Clock};
+use countersign::{Verified, VerifyLayer, clock::Clock, middleware::RequirePermissionLayer};
 use serde_json::{Value, json};
 use sqlx::AnyPool;
-use std::{sync::Arc, time::UNIX_EPOCH};
+use std::{convert::Infallible, sync::Arc, time::UNIX_EPOCH};
 
 /// Operations in one package. Corezoid has such a limit; its number is not public, this one is ours.
 const OPS_LIMIT: usize = 100;
@@ -59,7 +59,10 @@ pub(crate) fn ops_routes(endpoint: OpsEndpoint, guard: VerifyLayer) -> Router {
         endpoint.download(&Caller::from(&verified), &path[0]).await
     };
     let perform = post(perform).layer(guard.clone()).fallback(method_not_allowed);
-    let download = get(download).layer(guard).fallback(method_not_allowed);
+    let download = get(download)
+        .layer::<_, Infallible>(RequirePermissionLayer::new("ops:read"))
+        .layer(guard)
+        .fallback(method_not_allowed);
     Router::new()
         .route("/api/1/json/{login}/{time}/{signature}", perform.clone())
         .route("/api/2/json/{login}/{time}/{signature}", perform)
@@ -130,6 +133,7 @@ impl OpsEndpoint {
 
     /// An operation that is refused leaves nothing behind: its transaction is dropped, and so rolled back.
     async fn transact(&self, caller: &Caller, op: &Op<'_>) -> Result<Value, Refusal> {
+        op.check_rights(caller)?;
         op.check_company(caller)?;
         let mut transaction =
             if op.changes() { db::begin_change(&self.pool).await? } else { self.pool.begin().await? };

@@ -50,6 +50,12 @@ impl<'p> Op<'p> {
         Value::Object(answer)
     }
 
+    /// Whether the caller may do this at all.
+    pub(super) fn check_rights(&self, caller: &Caller) -> Result<(), Refusal> {
+        let permission = if self.changes() { "ops:write" } else { "ops:read" };
+        if caller.may(permission) { Ok(()) } else { Err(Refusal::NoRights) }
+    }
+
     /// The company rule: an operation may leave `company_id` out, else it must name the caller's company.
     ///
     /// Corezoid takes an operation without it for one on the account's personal objects. Here a key that belongs to a

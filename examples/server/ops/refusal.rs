@@ -13,6 +13,8 @@ pub(super) enum Refusal {
     BadObject,
     /// The database cannot be asked.
     Database(sqlx::Error),
+    /// The caller may not do this.
+    NoRights,
     /// Something the operation refers to is not there.
     NotFound,
     /// A member has a value that it cannot have.
@@ -63,6 +65,7 @@ impl Refusal {
                 tracing::error!(%error, "the database cannot be asked");
                 op.answer("error", described("internal error"))
             }
+            Self::NoRights => op.answer("error", described("User has no rights")),
             Self::NotFound => op.answer("error", described("object not found")),
             Self::NotValid { key, value, why } => {
                 let mut members = Map::new();

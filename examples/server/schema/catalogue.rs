@@ -76,7 +76,7 @@ impl CatalogueQuery {
         #[graphql(validator(minimum = 1, maximum = 100))] limit: Option<i32>,
         #[graphql(validator(minimum = 0))] offset: Option<i32>,
     ) -> Result<Vec<Title>> {
-        let (pool, organization) = tenant(context)?;
+        let (pool, organization) = tenant(context, "titles:read")?;
         let select = sqlx::query_as(COLUMNS_OF_MANY)
             .bind(organization)
             .bind(limit.unwrap_or(DEFAULT_ITEMS))
@@ -99,7 +99,7 @@ impl CatalogueMutation {
     async fn create_title(&self, context: &Context<'_>, title: NewTitle) -> Result<Title> {
         const INSERT: &str = "INSERT INTO ref_title (organization, id, name, synopsis, release_year, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6) RETURNING id, name, synopsis, release_year, updated_at";
-        let (pool, organization) = tenant(context)?;
+        let (pool, organization) = tenant(context, "titles:write")?;
         let insert = sqlx::query_as(INSERT).bind(organization).bind(Uuid::new_v4().to_string());
         let insert = insert.bind(title.name).bind(title.synopsis).bind(title.release_year);
         insert.bind(now(context)?.0).fetch_one(pool).await.map_err(internal)
@@ -110,7 +110,7 @@ impl CatalogueMutation {
         const UPDATE: &str = "UPDATE ref_title SET name = coalesce($3, name), synopsis = coalesce($4, synopsis), \
              release_year = coalesce($5, release_year), updated_at = $6 \
              WHERE organization = $1 AND id = $2 RETURNING id, name, synopsis, release_year, updated_at";
-        let (pool, organization) = tenant(context)?;
+        let (pool, organization) = tenant(context, "titles:write")?;
         let update = sqlx::query_as(UPDATE).bind(organization).bind(id.as_str());
         let update = update.bind(changes.name).bind(changes.synopsis).bind(changes.release_year);
         let updated = update.bind(now(context)?.0).fetch_optional(pool).await.map_err(internal)?;
@@ -120,14 +120,14 @@ impl CatalogueMutation {
     /// Deletes a title; false if there was none.
     async fn delete_title(&self, context: &Context<'_>, id: ID) -> Result<bool> {
         const DELETE: &str = "DELETE FROM ref_title WHERE organization = $1 AND id = $2";
-        let (pool, organization) = tenant(context)?;
+        let (pool, organization) = tenant(context, "titles:write")?;
         let delete = sqlx::query(DELETE).bind(organization).bind(id.as_str());
         Ok(delete.execute(pool).await.map_err(internal)?.rows_affected() > 0)
     }
 }
 
 async fn find(context: &Context<'_>, id: &ID) -> Result<Option<Title>> {
-    let (pool, organization) = tenant(context)?;
+    let (pool, organization) = tenant(context, "titles:read")?;
     let select = sqlx::query_as(COLUMNS_OF_ONE).bind(organization).bind(id.as_str());
     select.fetch_optional(pool).await.map_err(internal)
 }

@@ -54,7 +54,7 @@ impl LogQuery {
     ) -> Result<Vec<Log>> {
         const SELECT: &str = "SELECT id, msg, principal, created_at FROM ref_log \
                               WHERE organization = $1 ORDER BY id DESC LIMIT $2";
-        let (pool, organization) = tenant(context)?;
+        let (pool, organization) = tenant(context, "log:read")?;
         sqlx::query_as(SELECT)
             .bind(organization)
             .bind(limit.unwrap_or(DEFAULT_ITEMS))
@@ -76,7 +76,7 @@ impl LogMutation {
     async fn create_log(&self, context: &Context<'_>, log: NewLog) -> Result<ID> {
         const INSERT: &str = "INSERT INTO ref_log (organization, principal, msg, created_at) \
                               VALUES ($1, $2, $3, $4) RETURNING id";
-        let (pool, organization) = tenant(context)?;
+        let (pool, organization) = tenant(context, "log:write")?;
         let insert = sqlx::query_scalar::<_, i64>(INSERT).bind(organization);
         let insert = insert.bind(&context.data::<Caller>()?.principal).bind(log.msg).bind(now(context)?.0);
         Ok(ID::from(insert.fetch_one(pool).await.map_err(internal)?))

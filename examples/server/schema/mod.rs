@@ -12,7 +12,8 @@ mod shop;
 use self::apps::Apps;
 use crate::{caller::Caller, db};
 use async_graphql::{
-    Context, EmptySubscription, Error, MergedObject, Object, Result, Scalar, ScalarType, Value,
+    Context, EmptySubscription, Error, ErrorExtensions as _, MergedObject, Object, Result, Scalar,
+    ScalarType, Value,
 };
 use countersign::clock::Clock;
 use sqlx::AnyPool;
@@ -28,6 +29,8 @@ const COMPLEXITY_LIMIT: usize = 5_000;
 /// Items of a list, unless the query says otherwise; and at most.
 const DEFAULT_ITEMS: i32 = 20;
 const MAX_ITEMS: u16 = 100;
+/// The code of errors about what the caller may not do.
+pub(crate) const FORBIDDEN: &str = "FORBIDDEN";
 
 /// Builds the schema over a database, the organizations that have apps installed, and a clock.
 ///
@@ -120,9 +123,13 @@ fn now(context: &Context<'_>) -> Result<Milliseconds> {
     Ok(Milliseconds(db::milliseconds(context.data::<Arc<dyn Clock>>()?.now())))
 }
 
-/// The database, and the organization whose rows the caller may see.
-fn tenant<'c>(context: &Context<'c>) -> Result<(&'c AnyPool, &'c str)> {
+/// The database, and the organization whose rows the caller may see, if it has the permission.
+fn tenant<'c>(context: &Context<'c>, permission: &str) -> Result<(&'c AnyPool, &'c str)> {
     let caller = context.data::<Caller>()?;
+    if !caller.may(permission) {
+        let error = Error::new(format!("the caller lacks the permission `{permission}`"));
+        return Err(error.extend_with(|_, extensions| extensions.set("code", FORBIDDEN)));
+    }
     let organization = caller.organization.as_deref();
     let organization = organization.ok_or_else(|| Error::new("the request names no organization"))?;
     Ok((context.data::<AnyPool>()?, organization))

@@ -50,7 +50,7 @@ impl ShopQuery {
                               LEFT JOIN ref_item_image image \
                               ON image.organization = item.organization AND image.item = item.id \
                               ORDER BY item.title, item.id, image.position";
-        let (pool, own) = tenant(context)?;
+        let (pool, own) = tenant(context, "items:read")?;
         if organization.is_some_and(|named| named.as_str() != own) {
             return Err(Error::new("the request does not act for this organization"));
         }

@@ -1,10 +1,9 @@
 //! The GraphQL endpoint: what the documented clients send, and what nobody should.
 
 use super::*;
-use crate::graphql_endpoint::{Answer, GraphqlEndpoint};
-use countersign::clock::ManualClock;
+use crate::graphql_endpoint::Answer;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 struct Server {
     endpoint: GraphqlEndpoint,
@@ -14,15 +13,15 @@ struct Server {
 impl Server {
     async fn new() -> Self {
         let database = Database::new().await;
-        let clock = Arc::new(ManualClock::at(NOW));
-        Self {
-            endpoint: GraphqlEndpoint::new(database.pool.clone(), Arc::new(Installed), clock),
-            _database: database,
-        }
+        Self { endpoint: graphql_endpoint(&database.pool), _database: database }
     }
 
     async fn post(&self, organization: Option<&str>, body: &str) -> (bool, Value) {
-        let answer = self.endpoint.answer(&caller(organization), body.as_bytes()).await;
+        self.post_as(&caller(organization), body).await
+    }
+
+    async fn post_as(&self, caller: &Caller, body: &str) -> (bool, Value) {
+        let answer = self.endpoint.answer(caller, body.as_bytes()).await;
         (!matches!(answer, Answer::Unusable(_)), serde_json::to_value(&answer).unwrap())
     }
 
@@ -209,5 +208,105 @@ async fn hostile_documents_are_answered_quickly() {
         let start = Instant::now();
         server.error(Some("acme"), json!({ "query": query })).await;
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+}
+
+/// Who presents a read token.
+fn reader() -> Caller {
+    Caller { access: Access::Read, ..caller(Some("acme")) }
+}
+
+#[tokio::test]
+async fn who_may_only_read_runs_queries_and_nothing_else() {
+    let server = Server::new().await;
+    let change = "createTitle(title: { name: \"Changed\" }) { id }";
+    let both = format!("query Q {{ titles {{ name }} }} mutation M {{ {change} }} query P {{ me {{ id }} }}");
+    let query = |text: &str| json!({ "query": text });
+    let named = |name: &str| json!({ "query": both, "operationName": name });
+
+    for request in [
+        query("{ titles { name } }"),
+        query("query { titles { name } }"),
+        query("# mutation\n{ titles { name } }"),
+        query("{ titles { name } mutation: me { id } }"),
+        query("query mutation { titles { name } }"),
+        query("fragment mutation on Title { name } { titles { ...mutation } }"),
+        query(
+            "query($text: ID = \"mutation { x }\") { titles { name } me { id @skip(if: false) } t: title(id: \"mutation\") { id } __typename @include(if: true) echo: title(id: $text) { id } }",
+        ),
+        named("Q"),
+        named("P"),
+    ] {
+        let (_, answer) = server.post_as(&reader(), &request.to_string()).await;
+        assert_eq!(answer.get("errors"), None, "{request}: {answer}");
+    }
+    let refused = [
+        query(&format!("mutation {{ {change} }}")),
+        query(&format!("mutation($a: Int) {{ {change} }}")),
+        query(&format!("\u{feff},\n# query\n mutation M @x {{ {change} }}")),
+        query(&format!("fragment F on Mutation {{ {change} }} mutation {{ ...F }}")),
+        query("subscription { titles { name } }"),
+        named("M"),
+        json!({ "query": both, "operationName": "M", "variables": {}, "extensions": {} }),
+    ];
+    for request in &refused {
+        let (_, answer) = server.post_as(&reader(), &request.to_string()).await;
+        let error = &answer["errors"][0];
+        assert!(
+            error["message"].as_str().unwrap().starts_with("these credentials may only read"),
+            "{answer}"
+        );
+        assert_eq!((&error["extensions"]["code"], &answer["data"]), (&json!("FORBIDDEN"), &Value::Null));
+    }
+    // Which of several operations is meant, nobody guesses.
+    for request in [query(&both), named(""), named("N")] {
+        let (_, answer) = server.post_as(&reader(), &request.to_string()).await;
+        assert!(answer["errors"][0]["message"].as_str().unwrap().contains("operationName"), "{answer}");
+    }
+    // In a batch each counts for itself.
+    let batch = json!([refused[0], query("{ me { id } }"), named("M")]);
+    let (_, answer) = server.post_as(&reader(), &batch.to_string()).await;
+    assert_eq!(answer[1]["data"]["me"]["id"], "ops-bot");
+    for at in [0, 2] {
+        assert_eq!(answer[at]["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    }
+    for twice in ["query", "operationName"] {
+        let body = format!(
+            r#"{{"query":"{{a}}","operationName":"Q","{twice}":"mutation M {{ {} }}"}}"#,
+            change.replace('"', "\\\"")
+        );
+        assert!(!server.post_as(&reader(), &body).await.0, "{body}");
+    }
+    let names = server.data(Some("acme"), query("{ titles { name } }")).await;
+    assert!(!names.to_string().contains("Changed"), "{names}");
+}
+
+#[tokio::test]
+async fn callers_may_do_what_their_permissions_say() {
+    let server = Server::new().await;
+    let may =
+        |words: &str| Caller { permissions: Permissions::parse(words).unwrap(), ..caller(Some("acme")) };
+    let read = r#"{"query":"{ titles { id } }"}"#;
+    let write = r#"{"query":"mutation { createLog(log: {msg: \"x\"}) }"}"#;
+    for (words, request, lacking) in [
+        ("*", read, None),
+        ("titles:read", read, None),
+        ("titles:*", read, None),
+        ("titles:read", r#"{"query":"{ title(id: \"none\") { id } }"}"#, None),
+        ("* -titles:read", read, Some("titles:read")),
+        ("log:write", read, Some("titles:read")),
+        ("", read, Some("titles:read")),
+        ("log:write", write, None),
+        ("*:read", write, Some("log:write")),
+    ] {
+        let (_, answer) = server.post_as(&may(words), request).await;
+        match lacking {
+            None => assert_eq!(answer.get("errors"), None, "{words:?}"),
+            Some(permission) => {
+                let message = format!("the caller lacks the permission `{permission}`");
+                assert_eq!(answer["errors"][0]["message"], message, "{words:?}");
+                assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN");
+            }
+        }
     }
 }

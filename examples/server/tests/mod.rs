@@ -10,12 +10,20 @@ mod postgres;
 use crate::{
     caller::Caller,
     db,
+    graphql_endpoint::GraphqlEndpoint,
     schema::apps::{AppOrganization, Apps},
 };
 use async_trait::async_trait;
-use countersign::store::AdminError;
+use countersign::{
+    clock::ManualClock,
+    credential::{Access, Permissions},
+    store::AdminError,
+};
 use sqlx::AnyPool;
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 use tempfile::TempDir;
 
 /// The second at which the clock of a test stands still.
@@ -60,7 +68,14 @@ fn caller(organization: Option<&str>) -> Caller {
         key_id: "app-1".to_owned(),
         principal: "ops-bot".to_owned(),
         organization: organization.map(str::to_owned),
+        permissions: Permissions::all(),
+        access: Access::Write,
     }
+}
+
+/// The endpoint over a database, at [`NOW`].
+fn graphql_endpoint(pool: &AnyPool) -> GraphqlEndpoint {
+    GraphqlEndpoint::new(pool.clone(), Arc::new(Installed), Arc::new(ManualClock::at(NOW)))
 }
 
 /// The apps of a test: `app-1` is installed in `acme`.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    graphql_endpoint::{GraphqlEndpoint, graphql_routes},
+    graphql_endpoint::graphql_routes,
     ops::{OpsEndpoint, ops_routes},
 };
 use axum::{
@@ -82,8 +82,7 @@ async fn signed_operations_and_downloads_arrive() {
 #[tokio::test]
 async fn signed_queries_arrive() {
     let database = Database::new().await;
-    let endpoint =
-        GraphqlEndpoint::new(database.pool.clone(), Arc::new(Installed), Arc::new(ManualClock::at(NOW)));
+    let endpoint = graphql_endpoint(&database.pool);
     let verifier = SignatureVerifier::new(Ateliere::default(), keys(&Ateliere::default()))
         .with_organization_path("/{organization}/graphql")
         .unwrap();

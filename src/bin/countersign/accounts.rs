@@ -5,6 +5,7 @@ use crate::{
     failure::Failure,
     output::{Output, Row, or_dash},
     permissions::{self, PermissionArgs},
+    wait::WaitArgs,
 };
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use countersign::{
@@ -49,10 +50,10 @@ pub enum AccountsCommand {
     Deny(DenyArgs),
     /// Switch an account off, and with it all that it owns
     #[command(after_help = "Example:\n  countersign accounts disable billing")]
-    Disable(NameArgs),
+    Disable(SwitchArgs),
     /// Switch an account on again
     #[command(after_help = "Example:\n  countersign accounts enable billing")]
-    Enable(NameArgs),
+    Enable(SwitchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +81,16 @@ pub struct NameArgs {
 
     #[command(flatten)]
     store: StoreArgs,
+}
+
+/// An account that is switched off or on.
+#[derive(Debug, Args)]
+pub struct SwitchArgs {
+    #[command(flatten)]
+    of: NameArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -223,10 +234,12 @@ async fn add(args: &NameArgs, words: &Permissions, output: &Output) -> Result<()
     tell(&store, &args.account, output).await
 }
 
-async fn switch(args: NameArgs, switch: Switch, output: &Output) -> Result<(), Failure> {
+async fn switch(args: SwitchArgs, switch: Switch, output: &Output) -> Result<(), Failure> {
+    let SwitchArgs { of: args, wait } = args;
     let store = args.store.open_existing().await?;
     let switched = store.access().switch_account(&args.account, switch).await;
     switched.map_err(|error| failed(&error, &args.account))?;
+    wait.settle(&store, output).await?;
     let (verb, _) = permissions::told(switch);
     let listed = find(&store, &args.account).await?;
     output.done(format!("{verb} account `{}`", args.account), &listed)

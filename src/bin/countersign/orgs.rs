@@ -30,10 +30,10 @@ pub enum OrgsCommand {
     Show(NameArgs),
     /// Switch an organization off, and with it all that belongs to it or to its accounts
     #[command(after_help = "Example:\n  countersign orgs disable acme")]
-    Disable(NameArgs),
+    Disable(SwitchArgs),
     /// Switch an organization on again
     #[command(after_help = "Example:\n  countersign orgs enable acme")]
-    Enable(NameArgs),
+    Enable(SwitchArgs),
     /// Let an app act for an organization
     #[command(
         after_help = "Example:\n  countersign orgs install 7b371391-1561-4cac-8f86-9b7bcba83db2 \\\n      --key-id edadd893-9472-4324-a4db-b1707c563184"
@@ -68,6 +68,16 @@ pub struct NameArgs {
 
     #[command(flatten)]
     store: StoreArgs,
+}
+
+/// An organization that is switched off or on.
+#[derive(Debug, Args)]
+pub struct SwitchArgs {
+    #[command(flatten)]
+    of: NameArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -194,11 +204,13 @@ async fn show(args: NameArgs, output: &Output) -> Result<(), Failure> {
     output.record(&fields, &document)
 }
 
-async fn switch(args: NameArgs, switch: Switch, output: &Output) -> Result<(), Failure> {
+async fn switch(args: SwitchArgs, switch: Switch, output: &Output) -> Result<(), Failure> {
+    let SwitchArgs { of: args, wait } = args;
     let store = args.store.open_existing().await?;
     let what = format!("organization `{}`", args.organization);
     let switched = store.access().switch_organization(&args.organization, switch).await;
     switched.map_err(|error| Failure::admin(&error, &what, "see `countersign orgs list`"))?;
+    wait.settle(&store, output).await?;
     let (verb, state) = permissions::told(switch);
     let document = json!({ "organization": args.organization.as_str(), "state": state });
     output.done(format!("{verb} {what}"), &document)

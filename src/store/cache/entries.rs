@@ -3,6 +3,7 @@
 
 use super::{
     CacheLimits,
+    kept::{Commons, Kept, revision},
     key::{Asked, Key},
     trust::View,
 };
@@ -21,6 +22,7 @@ const REFRESHED_AT_A_TIME: usize = 65_536;
 pub(super) struct Entries {
     found: HashMap<Key, Entry, SeedableRandomState>,
     absent: HashMap<Key, Stamp, SeedableRandomState>,
+    commons: Commons,
     limits: CacheLimits,
 }
 
@@ -28,7 +30,7 @@ struct Entry {
     stamp: Stamp,
     /// Whether it was used since the last sweep.
     used: AtomicBool,
-    record: Record,
+    kept: Kept,
 }
 
 /// As of when something is known.
@@ -44,8 +46,8 @@ pub(super) struct Stamp {
 pub(super) enum Hit {
     /// It answers.
     Fresh(Option<Record>),
-    /// It answers if the store cannot be asked.
-    Stale(Record),
+    /// It answers if the store cannot be asked; see [`View::last_resort`].
+    Stale,
     /// There is none, or none that can be trusted.
     Miss,
 }
@@ -56,7 +58,12 @@ impl Entries {
         let mut seed = [0; 8];
         clock.fill(&mut seed);
         let hasher = SeedableRandomState::with_seed(u64::from_ne_bytes(seed), SharedSeed::global_random());
-        Self { found: HashMap::with_hasher(hasher.clone()), absent: HashMap::with_hasher(hasher), limits }
+        Self {
+            found: HashMap::with_hasher(hasher.clone()),
+            absent: HashMap::with_hasher(hasher),
+            commons: Commons::default(),
+            limits,
+        }
     }
 
     /// Looks an entry up. `view` says what may be trusted at this moment.
@@ -70,9 +77,9 @@ impl Entries {
             if !entry.used.load(Ordering::Relaxed) {
                 entry.used.store(true, Ordering::Relaxed);
             }
-            return Hit::Fresh(Some(entry.record.clone()));
+            return Hit::Fresh(Some(entry.kept.record()));
         }
-        if age < view.usable { Hit::Stale(entry.record.clone()) } else { Hit::Miss }
+        if age < view.usable { Hit::Stale } else { Hit::Miss }
     }
 
     fn get_absent(&self, asked: &Asked<'_>, view: View) -> Hit {
@@ -88,12 +95,13 @@ impl Entries {
         let guard = self.found.guard();
         let known = self.found.get(&key, &guard);
         if known.is_some_and(|known| {
-            known.stamp.epoch == stamp.epoch && revision(&known.record) > revision(&record)
+            known.stamp.epoch == stamp.epoch && known.kept.revision() > revision(&record)
         }) {
             return;
         }
         self.absent.pin().remove(&key);
-        self.found.insert(key, Entry { stamp, used: AtomicBool::new(false), record }, &guard);
+        let kept = self.commons.keep(record);
+        self.found.insert(key, Entry { stamp, used: AtomicBool::new(false), kept }, &guard);
     }
 
     /// Keeps for a moment that there is no record, if `told` says that an insertion would be told.
@@ -142,6 +150,7 @@ impl Entries {
             }
             age < view.usable
         });
+        self.commons.sweep();
         due
     }
 
@@ -162,14 +171,5 @@ impl Entries {
                 !goes
             });
         }
-    }
-}
-
-fn revision(record: &Record) -> i64 {
-    match record {
-        Record::Credential(credential) => credential.revision,
-        Record::Client(client) => client.revision,
-        Record::ReadToken(token) => token.revision,
-        Record::Installation(_) | Record::TokenKeys(_) | Record::SigningKey(_) => 0,
     }
 }

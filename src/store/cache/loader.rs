@@ -75,7 +75,7 @@ impl Loader {
     }
 
     /// Says that what is known about `key` is no longer true.
-    pub(super) fn changed(&self, key: Key, entries: &Entries) {
+    pub(super) fn changed(&self, key: &Key, entries: &Entries) {
         let mut state = self.lock();
         for flight in &mut state.flights {
             flight.all |= flight.changed.len() >= TOLD_APART;
@@ -83,7 +83,7 @@ impl Loader {
                 flight.changed.insert(key.clone());
             }
         }
-        entries.remove(&key);
+        entries.remove(key);
     }
 
     /// Says that nothing that is known need be true.

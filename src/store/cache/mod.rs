@@ -1,9 +1,10 @@
 //! A cache before a key store, whose entries end with the change that makes them wrong.
 //!
-//! `key` is what an entry is filed under, `entries` what is kept, `trust` how far it is trusted, `loader` how it gets
+//! `key` is what an entry is filed under, `entries` what is kept, `kept` in which form, `trust` how far it is trusted, `loader` how it gets
 //! there, `upkeep` what goes on behind it, and `source` what a store must do to stand behind it.
 
 mod entries;
+mod kept;
 mod key;
 mod loader;
 mod source;
@@ -268,7 +269,7 @@ impl<S: Source> KeyStore for CachingKeyStore<S> {
             Hit::Fresh(record) => Found::Ready(record),
             // Text that cannot be a name is in no row, and need not reach the store.
             _ if !is_name(lookup) => Found::Ready(None),
-            Hit::Stale(_) => self.ask(lookup, SHORT_PATIENCE),
+            Hit::Stale => self.ask(lookup, SHORT_PATIENCE),
             Hit::Miss => self.ask(lookup, PATIENCE),
         }
     }
@@ -290,11 +291,10 @@ impl<S> CachingKeyStore<S> {
 impl Shared {
     /// What an entry says that may be used only because the store cannot be asked.
     fn go_by(&self, key: &Key) -> Option<Record> {
-        let view = self.trust.view(self.clock.ticks(), &self.limits);
+        let view = self.trust.view(self.clock.ticks(), &self.limits).last_resort();
         match self.entries.get(key.wanted()?.lookup(), view) {
             Hit::Fresh(record) => record,
-            Hit::Stale(record) => Some(record),
-            Hit::Miss => None,
+            Hit::Stale | Hit::Miss => None,
         }
     }
 }
@@ -335,7 +335,9 @@ impl Changes {
     /// kept is forgotten: what happened until now was perhaps not told.
     pub fn begin(&self, newest: i64) {
         self.forget_all();
-        self.reach(newest);
+        // Also if it is lower than one before: a backup may have been restored.
+        self.0.trust.begin(newest);
+        self.0.bell.notify_one();
     }
 
     /// Changes do arrive: one that was made for this purpose has.
@@ -349,7 +351,7 @@ impl Changes {
     /// A text of a trigger has arrived.
     pub fn tell(&self, text: &str) {
         match Change::read(text) {
-            Change::Of(key) => self.0.loader.changed(key, &self.0.entries),
+            Change::Of(key) => self.0.loader.changed(&key, &self.0.entries),
             Change::Barrier(number) => self.reach(number),
             Change::All => self.forget_all(),
         }
@@ -357,7 +359,7 @@ impl Changes {
 
     /// What is known about this has changed.
     pub fn changed(&self, lookup: Lookup<'_>) {
-        self.0.loader.changed(Key::of(lookup), &self.0.entries);
+        self.0.loader.changed(&Key::of(lookup), &self.0.entries);
     }
 
     /// Anything may have changed.

@@ -36,6 +36,11 @@ impl View {
     pub(super) const fn age(&self, stamp: Stamp) -> u64 {
         if stamp.epoch == self.epoch { self.now.saturating_sub(stamp.at) } else { u64::MAX }
     }
+
+    /// The same when the store cannot be asked.
+    pub(super) const fn last_resort(self) -> Self {
+        Self { fresh: self.usable, ..self }
+    }
 }
 
 impl Trust {
@@ -90,6 +95,11 @@ impl Trust {
     pub(super) fn asked(&self, now: u64, in_vain: bool) {
         let until = if in_vain { now.saturating_add(IN_VAIN_MS) } else { 0 };
         self.away_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Counts barriers from this one on.
+    pub(super) fn begin(&self, barrier: i64) {
+        self.acknowledged.store(barrier, Ordering::Release);
     }
 
     /// Notes a barrier. Answers whether it is higher than those before.

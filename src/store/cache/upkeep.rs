@@ -90,7 +90,7 @@ async fn renew(shared: &Shared, source: &dyn Source) {
                 tracing::warn!(instance = shared.instance, cause, "the lease cannot be renewed");
             }
         }
-        if shared.trust.acknowledged() > acknowledged {
+        if shared.trust.acknowledged() != acknowledged {
             continue;
         }
         let well = shared.trust.is_live() && shared.trust.lease_until() > sent;

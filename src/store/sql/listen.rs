@@ -25,10 +25,8 @@ pub(in crate::store) async fn listen(
 ) -> Result<Infallible, StoreError> {
     let channel = store.channel().await?;
     let mut listener = in_time(attach(options, &channel)).await?;
-    // Whoever takes a number from here on is heard; whoever took one before has changed what is forgotten now.
-    changes.begin(store.newest_barrier().await?);
     let myself = format!("heartbeat\u{1f}{}", store.random_name());
-    let mut heard = Instant::now();
+    let (mut heard, mut begun) = (Instant::now(), false);
     let mut beats = interval(HEARTBEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -39,6 +37,12 @@ pub(in crate::store) async fn listen(
                 let message = received.ok_or_else(|| StoreError::new(Doubt::Lost))?;
                 match message.payload() {
                     mine if mine == myself => {
+                        if !begun {
+                            // Whoever takes a number from here on is heard; whoever took one before has changed what
+                            // is forgotten now.
+                            changes.begin(store.newest_barrier().await?);
+                            begun = true;
+                        }
                         heard = Instant::now();
                         changes.confirm();
                     }

@@ -54,8 +54,9 @@ async fn read(connection: &mut SqliteConnection, last: i64, changes: &Changes) -
             .map_err(StoreError::new)?;
     // A backup that was copied back has fewer.
     if rows.is_empty() && newest(connection).await? < last {
-        changes.forget_all();
-        return newest(connection).await;
+        let last = newest(connection).await?;
+        changes.begin(last);
+        return Ok(last);
     }
     let mut expected = last + 1;
     for (seq, what) in rows {

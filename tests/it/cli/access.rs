@@ -98,7 +98,7 @@ fn a_client_lives_and_is_withdrawn() {
     assert!(ran.stdout.is_empty() && mode(&folder.path("new")) == 0o600, "{}", ran.told());
     assert_eq!(fs::read_to_string(folder.path("new")).unwrap().len(), 64);
 
-    for (verb, state) in [("disable", "disabled"), ("enable", "active"), ("revoke", "revoked")] {
+    for (verb, state) in [("disable", "disabled"), ("enable", "active"), ("revoke --yes", "revoked")] {
         assert_eq!(folder.json(&format!("clients {verb} --client-id A1"))["state"], state);
     }
     let refused = folder.run("clients enable --client-id A1 -o json").exits(1);
@@ -153,9 +153,13 @@ fn a_read_token_is_printed_once_and_withdrawn() {
     assert!(!folder.run("tokens list").exits(0).contains(token));
     assert_eq!(folder.run(&format!("{line} -o json")).exits(1).error()["code"], "exists");
 
-    assert_eq!(folder.json("tokens revoke --id monthly"), json!({ "id": "monthly", "state": "revoked" }));
+    assert_eq!(
+        folder.json("tokens revoke --id monthly --yes --wait"),
+        json!({ "id": "monthly", "state": "revoked" })
+    );
     assert_eq!(folder.json("tokens list")["items"][0]["state"], "revoked");
-    folder.run("tokens revoke --id weekly").exits(4);
+    folder.run("tokens revoke --id weekly").exits(2);
+    folder.run("tokens revoke --id weekly --yes").exits(4);
     folder.run("tokens create --account reports --organization nowhere").exits(4);
     folder.run("tokens create --account reports").exits(2);
     let line = "tokens create --account reports --organization acme --secret-stdin -o json";

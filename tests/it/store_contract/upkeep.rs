@@ -141,7 +141,7 @@ pub(super) async fn tokens_are_noted_without_what_tells_them(bench: &impl SqlBen
     store.create_organization(&organization("acme"), None).await.unwrap();
     store.create_account(&principal("ops"), None).await.unwrap();
     store.create_client(&new_client("client-1")).await.unwrap();
-    store.create_read_token(&new_token("tok_1", "a read token of many letters")).await.unwrap();
+    store.create_read_token(&new_token("tok_1", "rat_0f1e2d3c4b5a69788796a5b4c3d2e1f0")).await.unwrap();
     store.add_signing_key(&new_signing_key("kid-1")).await.unwrap();
     store.set_client_state(&id("client-1"), CredentialState::Revoked).await.unwrap();
     let entries = audited(bench, 5).await;

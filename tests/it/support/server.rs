@@ -1,7 +1,7 @@
 //! The reference server as a process of its own, and the command line beside it.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -59,7 +59,7 @@ impl Server {
         let mut printed = String::new();
         let without = |argument: &&str| matches!(*argument, "--no-demo" | "--public-url");
         let demo = database_url.is_none() && !arguments.iter().any(without);
-        while demo && printed.matches("curl").count() < 3 {
+        while demo && !printed.ends_with("/v2.0/site)\n") {
             assert!(output.read_line(&mut printed).unwrap() > 0, "the server ended: {printed}");
         }
         // Somebody has to read on, or the server would wait for it.
@@ -70,6 +70,22 @@ impl Server {
     /// The server's folder.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A value of the demonstration file.
+    pub(crate) fn demo(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.folder().join("data/demo.env")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("no {name}")).to_owned()
+    }
+
+    /// Starts another server over the same database and keyring.
+    pub(crate) fn another(&self, arguments: &[&str]) -> Self {
+        let data = self.folder().join("data");
+        let database = format!("sqlite://{}", data.join("countersign.db").display());
+        let keyring = data.join("keyring");
+        let place = ["--database-url", &database, "--keyring-file", keyring.to_str().unwrap()];
+        Self::start(&[arguments, &place].concat())
     }
 
     /// Runs the command line in the server's folder and returns what it printed; it must succeed.

@@ -8,6 +8,8 @@ mod graphql;
 mod ops;
 #[path = "../routes.rs"]
 mod routes;
+#[path = "../sites.rs"]
+mod sites;
 #[path = "../tables.rs"]
 mod tables;
 

@@ -302,3 +302,26 @@ async fn a_wrong_method_is_answered_in_html() {
     let text = to_bytes(response.into_body(), 1 << 10).await.unwrap();
     assert_eq!(text, "The specified method is not allowed against this resource");
 }
+
+#[tokio::test]
+async fn callers_do_what_their_rights_say() {
+    let server = Server::new().await;
+    let package = json!({ "ops": [{ "type": "create", "obj": "conv" }, { "type": "list", "obj": "folder", "obj_id": 0 }] });
+    for (words, access, procs) in [
+        ("*", Access::Write, ["ok", "ok"]),
+        ("ops:*", Access::Write, ["ok", "ok"]),
+        ("*:read", Access::Write, ["error", "ok"]),
+        ("* -ops:write", Access::Write, ["error", "ok"]),
+        ("*", Access::Read, ["error", "ok"]),
+        ("ops:write", Access::Write, ["ok", "error"]),
+        ("titles:*", Access::Write, ["error", "error"]),
+    ] {
+        let permissions = Permissions::parse(words).unwrap();
+        let caller = Caller { permissions, access, ..caller(Some("acme")) };
+        let (_, answer) = server.post(&caller, &package.to_string()).await;
+        for (op, proc) in answer["ops"].as_array().unwrap().iter().zip(procs) {
+            assert_eq!(op["proc"], proc, "{words:?}: {op}");
+            assert!(proc == "ok" || op["description"] == "User has no rights", "{op}");
+        }
+    }
+}

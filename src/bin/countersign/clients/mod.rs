@@ -4,7 +4,7 @@ mod create;
 mod list;
 mod rotate;
 
-use crate::{config::StoreArgs, failure::Failure, output::Output};
+use crate::{config::StoreArgs, confirm::ConfirmArgs, failure::Failure, output::Output, wait::WaitArgs};
 use clap::{Args, Subcommand};
 use countersign::{
     credential::{CredentialState, KeyId},
@@ -29,13 +29,13 @@ pub enum ClientsCommand {
     Rotate(rotate::RotateArgs),
     /// Switch a client off, and every token that it was issued
     #[command(after_help = "Example:\n  countersign clients disable --client-id 5B0F4C…")]
-    Disable(NameArgs),
+    Disable(StateArgs),
     /// Switch a client on again
     #[command(after_help = "Example:\n  countersign clients enable --client-id 5B0F4C…")]
-    Enable(NameArgs),
+    Enable(StateArgs),
     /// Withdraw a client for ever, and every token that it was issued
-    #[command(after_help = "Example:\n  countersign clients revoke --client-id 5B0F4C…")]
-    Revoke(NameArgs),
+    #[command(after_help = "Example:\n  countersign clients revoke --client-id 5B0F4C… --yes")]
+    Revoke(RevokeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +48,25 @@ pub struct NameArgs {
     store: StoreArgs,
 }
 
+/// What an operator says about a client.
+#[derive(Debug, Args)]
+pub struct StateArgs {
+    #[command(flatten)]
+    of: NameArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    #[command(flatten)]
+    state: StateArgs,
+
+    #[command(flatten)]
+    confirm: ConfirmArgs,
+}
+
 /// Does what was asked.
 pub async fn run(command: ClientsCommand, output: &Output) -> Result<(), Failure> {
     match command {
@@ -58,14 +77,19 @@ pub async fn run(command: ClientsCommand, output: &Output) -> Result<(), Failure
         ClientsCommand::Rotate(args) => rotate::rotate(args, output).await,
         ClientsCommand::Disable(args) => set(args, CredentialState::Disabled, "disabled", output).await,
         ClientsCommand::Enable(args) => set(args, CredentialState::Active, "enabled", output).await,
-        ClientsCommand::Revoke(args) => set(args, CredentialState::Revoked, "revoked", output).await,
+        ClientsCommand::Revoke(RevokeArgs { state, confirm }) => {
+            confirm.ask(&format!("revoke client `{}` for ever?", state.of.client_id))?;
+            set(state, CredentialState::Revoked, "revoked", output).await
+        }
     }
 }
 
-async fn set(args: NameArgs, state: CredentialState, verb: &str, output: &Output) -> Result<(), Failure> {
+async fn set(args: StateArgs, state: CredentialState, verb: &str, output: &Output) -> Result<(), Failure> {
+    let StateArgs { of: args, wait } = args;
     let store = args.store.open_existing().await?;
     let set = store.tokens().set_client_state(&args.client_id, state).await;
     set.map_err(|error| failed(&error, &args.client_id))?;
+    wait.settle(&store, output).await?;
     let listed = list::find(&store, &args.client_id).await?;
     output.done(format!("{verb} client `{}`", args.client_id), &listed)
 }

@@ -1,6 +1,6 @@
 //! `keys import --from`: many keys from a file, one JSON object a line.
 
-use super::create::refused;
+use super::refused::refused;
 use crate::{
     config::Store,
     failure::{Exit, Failure},

@@ -3,11 +3,12 @@
 use super::{
     bulk::{self, Rules},
     migration::{FileArgs, Form, Writer},
+    refused::invalid,
     secret_out::{SecretOutArgs, Told},
 };
 use crate::{
     config::{Store, StoreArgs},
-    failure::{Exit, Failure},
+    failure::Failure,
     output::Output,
     permissions::{self, PermissionArgs},
     schemes::SchemeName,
@@ -21,10 +22,10 @@ use countersign::{
     credential::{KeyId, Organization, Principal},
     scheme::Tenancy,
     secret::Secret,
-    store::{AdminError, AdminErrorKind, NewCredential, SecretRefused, fingerprint},
+    store::{AdminError, AdminErrorKind, NewCredential, fingerprint},
 };
 use serde::Serialize;
-use std::{error::Error, path::PathBuf, time::SystemTime};
+use std::{path::PathBuf, time::SystemTime};
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -387,26 +388,4 @@ async fn require(store: &Store, organization: &Organization) -> Result<(), Failu
         return Ok(());
     }
     Err(Failure::admin(&AdminError::new(AdminErrorKind::NotFound, "organization"), &what, hint))
-}
-
-/// What breaks a rule, with the rule's own advice.
-fn invalid(error: &AdminError) -> Failure {
-    match error.source().and_then(|source| source.downcast_ref::<SecretRefused>()) {
-        Some(reason) => refused(reason),
-        None => {
-            let hint = "add `--help` to see what can be typed";
-            Failure::new(Exit::Failure, "invalid", "the key is refused", hint).because(error)
-        }
-    }
-}
-
-/// A secret that breaks a rule.
-pub fn refused(reason: &SecretRefused) -> Failure {
-    let (code, hint) = match reason {
-        SecretRefused::Short { .. } => {
-            ("weak_secret", "use a longer secret, or `--allow-weak` if the provider makes no longer ones")
-        }
-        other => ("bad_secret", other.hint()),
-    };
-    Failure::new(Exit::Failure, code, "the secret is refused", hint).because(reason)
 }

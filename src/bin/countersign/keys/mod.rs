@@ -5,6 +5,7 @@ mod create;
 mod limits;
 mod list;
 mod migration;
+mod refused;
 mod rewrap;
 mod rotate;
 pub mod secret_out;
@@ -96,7 +97,7 @@ impl KeyName {
     fn failed(&self, error: &AdminError) -> Failure {
         let source = error.source();
         if let Some(reason) = source.and_then(|source| source.downcast_ref::<SecretRefused>()) {
-            return create::refused(reason);
+            return refused::refused(reason);
         }
         let Some(reason) = source.and_then(|source| source.downcast_ref::<ChangeRefused>()) else {
             return Failure::admin(error, &self.told(), "see `countersign keys list`");

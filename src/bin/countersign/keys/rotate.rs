@@ -2,8 +2,8 @@
 
 use super::{
     KeyName,
-    create::refused,
     migration::{FileArgs, Form, Version},
+    refused::refused,
     secret_out::{SecretOutArgs, Told},
 };
 use crate::{

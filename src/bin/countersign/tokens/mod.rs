@@ -5,12 +5,14 @@ mod inspect;
 use crate::{
     clients::refused,
     config::StoreArgs,
+    confirm::ConfirmArgs,
     failure::{Exit, Failure},
     keys::secret_out::{SecretOutArgs, Told},
     output::{Output, Row, or_dash},
     permissions::{self, PermissionArgs},
     secret_input::SecretArgs,
     times,
+    wait::WaitArgs,
 };
 use clap::{Args, Subcommand};
 use countersign::{
@@ -43,7 +45,7 @@ pub enum TokensCommand {
     #[command(after_help = "Example:\n  countersign tokens list -o json")]
     List(StoreArgs),
     /// Withdraw a read token for ever
-    #[command(after_help = "Example:\n  countersign tokens revoke --id monthly")]
+    #[command(after_help = "Example:\n  countersign tokens revoke --id monthly --yes")]
     Revoke(RevokeArgs),
     /// Show what a JWT says; nothing of it is verified
     Inspect(inspect::InspectArgs),
@@ -89,6 +91,12 @@ pub struct RevokeArgs {
     /// The read token
     #[arg(long, value_name = "NAME", value_parser = KeyId::new)]
     id: KeyId,
+
+    #[command(flatten)]
+    wait: WaitArgs,
+
+    #[command(flatten)]
+    confirm: ConfirmArgs,
 
     #[command(flatten)]
     store: StoreArgs,
@@ -234,10 +242,12 @@ async fn list(store: StoreArgs, output: &Output) -> Result<(), Failure> {
 }
 
 async fn revoke(args: RevokeArgs, output: &Output) -> Result<(), Failure> {
-    let store = args.store.open_existing().await?;
     let what = format!("read token `{}`", args.id);
+    args.confirm.ask(&format!("revoke {what} for ever?"))?;
+    let store = args.store.open_existing().await?;
     let revoked = store.tokens().revoke_read_token(&args.id).await;
     revoked.map_err(|error| Failure::admin(&error, &what, "see `countersign tokens list`"))?;
+    args.wait.settle(&store, output).await?;
     let document = json!({ "id": args.id.as_str(), "state": "revoked" });
     output.done(format!("revoked {what}"), &document)
 }
