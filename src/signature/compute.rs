@@ -166,7 +166,13 @@ fn feed(lanes: &mut [Lane], bytes: &[u8]) {
 
 impl Lane {
     fn new(key: &MacKey, at: Matched) -> Self {
-        Self { state: State::new(key), filled: 0, at, tail: SmallVec::new(), secrets_in_tail: SmallVec::new() }
+        Self {
+            state: State::new(key),
+            filled: 0,
+            at,
+            tail: SmallVec::new(),
+            secrets_in_tail: SmallVec::new(),
+        }
     }
 
     /// Takes in what stands before the body, and keeps what comes after it.
@@ -330,7 +336,11 @@ mod tests {
             for size in [1, 7, 64, 333, body.len()] {
                 let mut computation = Computation::begin(std::slice::from_ref(&base), std::iter::once(&key));
                 body.as_bytes().chunks(size).for_each(|piece| computation.update(piece));
-                assert_eq!(computation.sign().unwrap().to_hex(), hex::encode(Sha1::digest(&text)), "{len} {size}");
+                assert_eq!(
+                    computation.sign().unwrap().to_hex(),
+                    hex::encode(Sha1::digest(&text)),
+                    "{len} {size}"
+                );
             }
         }
     }
