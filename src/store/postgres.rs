@@ -207,9 +207,22 @@ impl PostgresKeyStore {
         Ok(self)
     }
 
+    /// Whether what changes can be heard: makes a listening connection, and sends itself a message over the way that
+    /// changes take.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the connection cannot be made, or if nothing is heard for three seconds, as behind a pooler.
+    pub async fn hear_oneself(&self) -> Result<(), StoreError> {
+        listen::hear_oneself(self, &self.listening()).await
+    }
+
     async fn follow(&self, changes: &Changes) -> Result<Infallible, StoreError> {
-        let options = self.listen.clone().unwrap_or_else(|| (*self.pool.connect_options()).clone());
-        listen::listen(self, &options, changes).await
+        listen::listen(self, &self.listening(), changes).await
+    }
+
+    fn listening(&self) -> PgConnectOptions {
+        self.listen.clone().unwrap_or_else(|| (*self.pool.connect_options()).clone())
     }
 
     async fn raise_barrier(&self) -> Result<i64, StoreError> {

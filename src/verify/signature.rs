@@ -345,7 +345,12 @@ fn unavailable(error: StoreError) -> VerifyError {
 
 impl Records {
     fn new(key: Option<Record>, app: Option<&Record>) -> Self {
-        Self { key, installed: matches!(app, Some(Record::Installation(_))), ..Self::default() }
+        Self {
+            key,
+            installed: matches!(app, Some(Record::Installation(_))),
+            #[cfg(feature = "oauth2")]
+            claims: None,
+        }
     }
 
     /// The secrets that may be used at `now`.

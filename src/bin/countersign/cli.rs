@@ -5,6 +5,7 @@ use crate::{
     audit::AuditCommand,
     clients::ClientsCommand,
     completions::CompletionsArgs,
+    doctor::DoctorArgs,
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
@@ -81,6 +82,8 @@ pub enum Command {
     Clients(ClientsCommand),
     /// Print what a shell needs to complete commands
     Completions(CompletionsArgs),
+    /// See whether database, keyring, clock and servers are well
+    Doctor(DoctorArgs),
     /// Create, import, rotate, switch off, revoke, list and show keys
     #[command(subcommand)]
     Keys(KeysCommand),

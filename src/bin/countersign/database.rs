@@ -14,7 +14,7 @@ use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// Where a database is.
@@ -60,6 +60,12 @@ pub trait AnyKeyStore:
 {
     /// Waits until no running server goes by what was true before, at most so long.
     async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError>;
+
+    /// What time it is to the database.
+    async fn database_time(&self) -> Result<SystemTime, StoreError>;
+
+    /// Whether what changes can be heard, at `url` if that is another; `None` where nobody listens.
+    async fn hear_oneself(&self, url: Option<&str>) -> Result<Option<()>, StoreError>;
 }
 
 #[async_trait]
@@ -67,12 +73,29 @@ impl AnyKeyStore for PostgresKeyStore {
     async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError> {
         Self::wait_for_instances(self, patience).await
     }
+
+    async fn database_time(&self) -> Result<SystemTime, StoreError> {
+        Self::database_time(self).await
+    }
+
+    async fn hear_oneself(&self, url: Option<&str>) -> Result<Option<()>, StoreError> {
+        let listening = url.map_or_else(|| Ok(self.clone()), |url| self.clone().with_listen_url(url))?;
+        Self::hear_oneself(&listening).await.map(Some)
+    }
 }
 
 #[async_trait]
 impl AnyKeyStore for SqliteKeyStore {
     async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError> {
         Self::wait_for_instances(self, patience).await
+    }
+
+    async fn database_time(&self) -> Result<SystemTime, StoreError> {
+        Self::database_time(self).await
+    }
+
+    async fn hear_oneself(&self, _: Option<&str>) -> Result<Option<()>, StoreError> {
+        Ok(None)
     }
 }
 

@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod confirm;
 mod database;
+mod doctor;
 mod failure;
 mod keys;
 mod migrate;
@@ -56,6 +57,7 @@ async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Audit(command) => audit::run(command, output).await?,
         Command::Clients(command) => clients::run(command, output).await?,
         Command::Completions(args) => completions::run(&args, output)?,
+        Command::Doctor(args) => doctor::run(args, output).await?,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
         Command::Orgs(command) => orgs::run(command, output).await?,

@@ -10,7 +10,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use std::{convert::Infallible, error::Error, fmt, time::Duration};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// Between two messages to oneself …
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -59,6 +59,22 @@ pub(in crate::store) async fn listen(
             }
         }
     }
+}
+
+/// Sends itself one message, and waits for it.
+pub(in crate::store) async fn hear_oneself(
+    store: &PostgresKeyStore,
+    options: &PgConnectOptions,
+) -> Result<(), StoreError> {
+    let channel = store.channel().await?;
+    let mut listener = in_time(attach(options, &channel)).await?;
+    let myself = format!("heartbeat\u{1f}{}", store.random_name());
+    in_time(store.notify(&channel, &myself)).await?;
+    let heard = async {
+        while listener.recv().await.map_err(StoreError::new)?.payload() != myself {}
+        Ok(())
+    };
+    timeout(LONGEST_SILENCE, heard).await.map_err(|_| StoreError::new(Doubt::Silence))?
 }
 
 /// Makes the connection, in a pool of one: a listener takes no other.

@@ -122,6 +122,16 @@ macro_rules! sql_source {
                     sqlx::query_scalar(statement).bind(names).fetch_all(connection).await
                 }
 
+                /// What time it is to the database, in whole seconds.
+                ///
+                /// # Errors
+                ///
+                /// [`StoreError`] if the database cannot be asked.
+                pub async fn database_time(&self) -> Result<std::time::SystemTime, StoreError> {
+                    let asked = sqlx::query_scalar("SELECT unixepoch()").fetch_one(&self.pool).await;
+                    rows::time(asked.map_err(StoreError::new)?).map_err(StoreError::new)
+                }
+
                 /// Waits until no running program trusts any more what was committed before the call, and says whom it
                 /// has waited for. Whatever asks the store afterwards is answered by what is in the database.
                 ///

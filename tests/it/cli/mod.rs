@@ -2,6 +2,8 @@
 
 // Rights, OAuth clients and read tokens.
 mod access;
+// Whether everything is well.
+mod doctor;
 // Organizations, accounts and keys in a database.
 mod keys;
 // What becomes of a key later.
