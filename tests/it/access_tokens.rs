@@ -221,8 +221,8 @@ fn an_app_acts_where_it_is_installed_and_reaches_without_an_organization_what_ne
         assert_eq!((status, &json(&body)["data"]), (200, &Value::Null), "{body}");
         assert_eq!(json(&body)["errors"][0]["message"], "the request names no organization");
     }
-    server.countersign(&["orgs", "uninstall", &organization, "--key-id", &app]);
+    server.countersign(&["orgs", "uninstall", &organization, "--key-id", &app, "--wait"]);
     assert_eq!(ask(&organization, ITEMS).0, 401);
-    server.countersign(&["orgs", "install", &organization, "--key-id", &app]);
+    server.countersign(&["orgs", "install", &organization, "--key-id", &app, "--wait"]);
     assert_eq!(ask(&organization, ITEMS).0, 200);
 }

@@ -34,7 +34,7 @@ fn a_database_without_a_keyring_of_its_own_is_told(folder: &Folder) {
     let ran = folder.run("doctor -o json").exits(5);
     assert_eq!(ran.error()["code"], "keyring_unusable", "{}", ran.told());
     folder.run("migrate").exits(0);
-    folder.write_secret("data/keyring", format!("other/{}=\n", "A".repeat(43)));
+    folder.write_secret("data/keyring", format!("other/{}o=\n", "q".repeat(42)));
     let ran = folder.run("doctor -o json").exits(5);
     assert_eq!(ran.error()["code"], "store_unreachable", "{}", ran.told());
 }
