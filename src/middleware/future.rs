@@ -29,7 +29,7 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 /// Bytes hashed in one poll before other tasks get their turn, so that large uploads do not delay small requests.
-const HASHED_PER_POLL: usize = 32 << 10;
+const HASHED_PER_POLL: usize = 16 << 10;
 /// What a frame costs of that at least, so that a stream of small or empty frames comes to its turn's end too.
 const FRAME_COST: usize = 64;
 

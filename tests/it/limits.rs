@@ -261,8 +261,8 @@ fn turns(layer: &VerifyLayer, request: Request<Script>) -> (usize, StatusCode) {
 }
 
 #[test]
-fn a_turn_hashes_thirty_two_kibibytes_whatever_the_frames() {
-    const TURN: usize = 32 << 10;
+fn a_turn_hashes_sixteen_kibibytes_whatever_the_frames() {
+    const TURN: usize = 16 << 10;
     let whole = |len: usize| CLIENT.signed(vec![b'a'; len]).map(Script::whole);
     let single = layer(CLIENT).with_body_limit(4 << 20);
     let keys = |secrets: i64| {
@@ -276,14 +276,14 @@ fn a_turn_hashes_thirty_two_kibibytes_whatever_the_frames() {
     assert_eq!(turns(&single, whole(TURN - 64)), (1, StatusCode::OK));
     // A body that does not say where it ends is asked once more, in the next turn.
     assert_eq!(turns(&single, whole(TURN)), (2, StatusCode::OK));
-    assert_eq!(turns(&single, whole(2 << 20)), (65, StatusCode::OK));
-    assert_eq!(turns(&keys(2), whole(1 << 20)), (65, StatusCode::OK), "two secrets share a turn");
+    assert_eq!(turns(&single, whole(2 << 20)), (129, StatusCode::OK));
+    assert_eq!(turns(&keys(2), whole(1 << 20)), (129, StatusCode::OK), "two secrets share a turn");
     // However many secrets there are, a turn gets somewhere.
-    assert_eq!(turns(&keys(600), whole(0)), (2, StatusCode::OK));
+    assert_eq!(turns(&keys(300), whole(0)), (2, StatusCode::OK));
     // Tiny frames count as 64 bytes.
     let bytes = vec![Step::Data("a".into()); 4096];
-    assert_eq!(turns(&single, arriving(vec![b'a'; 4096], bytes)), (9, StatusCode::OK));
-    // Other spellings of what Ateliere signs take turns as well: 32 for the first, then 64 for each two. An unknown key
+    assert_eq!(turns(&single, arriving(vec![b'a'; 4096], bytes)), (17, StatusCode::OK));
+    // Other spellings of what Ateliere signs take turns as well: 64 for the first, then 128 for each two. An unknown key
     // takes as many.
     let layer = layer(Provider::Ateliere);
     for (key_id, secret) in
@@ -292,14 +292,14 @@ fn a_turn_hashes_thirty_two_kibibytes_whatever_the_frames() {
         let request = Provider::Ateliere.signed_with(key_id, secret, vec![b'a'; 1 << 20]);
         assert_eq!(
             turns(&layer, request.map(Script::whole)),
-            (32 + 64, StatusCode::UNAUTHORIZED),
+            (64 + 128, StatusCode::UNAUTHORIZED),
             "{key_id}"
         );
     }
 }
 
 /// The dearest request of a stranger: as many spellings as there can be, all of them wrong. Whatever is hashed is paid in
-/// turns of 32 KiB, so that these say how much it was.
+/// turns of 16 KiB, so that these say how much it was.
 #[test]
 fn a_wrong_signature_has_the_body_hashed_four_times_more() {
     const BODY: usize = 1 << 20;
@@ -315,7 +315,7 @@ fn a_wrong_signature_has_the_body_hashed_four_times_more() {
         let (turns, status) = turns(&layer, request.map(Script::whole));
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         // Where the first two spellings end and the next two begin, one poll takes two turns.
-        assert_eq!((turns + 1) * (32 << 10), (1 + 4) * BODY, "{key_id}");
+        assert_eq!((turns + 1) * (16 << 10), (1 + 4) * BODY, "{key_id}");
     }
 }
 
