@@ -1,0 +1,19 @@
+//! Corezoid.
+
+mod call;
+mod conv;
+mod direct;
+mod flow;
+mod group;
+mod node;
+mod object;
+mod op;
+mod package;
+mod refusal;
+mod scheme;
+mod session;
+mod state;
+mod task;
+mod upload;
+mod value;
+mod zip;
