@@ -62,7 +62,7 @@ pub(super) fn run(session: &mut Session<'_>, id: &str) {
     }
     session.depth += 1;
     while session.steps_left > 0 && advance(session, id) {
-        session.steps_left -= 1;
+        session.steps_left = session.steps_left.saturating_sub(1);
     }
     session.depth -= 1;
     let tired = session.steps_left == 0;

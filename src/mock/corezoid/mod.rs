@@ -16,4 +16,6 @@ mod state;
 mod task;
 mod upload;
 mod value;
+#[cfg(test)]
+mod tests;
 mod zip;

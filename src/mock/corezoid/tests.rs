@@ -412,8 +412,8 @@ fn a_state_outlives_being_written_down() {
     let mut desk = Desk::new();
     let conv = desk.conv();
     desk.ok(json!({ "type": "create", "obj": "task", "conv_id": conv, "ref": "r" }));
-    let written = serde_json::to_string(&desk.state).unwrap();
-    desk.state = serde_json::from_str(&written).unwrap();
+    let written = serde_json::to_value(&desk.state).unwrap();
+    desk.state = serde_json::from_value(written).unwrap();
     assert_eq!(desk.task(conv, "r")["status"], "processed");
     assert_eq!(desk.refused(json!({ "type": "create", "obj": "task", "conv_id": conv, "ref": "r" })), "error: not unical reference");
 }

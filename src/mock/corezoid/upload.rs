@@ -114,14 +114,13 @@ fn parts(body: &[u8]) -> Option<Map<String, Value>> {
         let head_end = position(part, b"\r\n\r\n")?;
         let head = std::str::from_utf8(part.get(..head_end)?).ok()?;
         let content = part.get(head_end + 4..)?;
-        // An empty part ends where its head does.
-        let content_end = match content.starts_with(delimiter.get(2..)?) {
-            true => 0,
-            false => position(content, &delimiter)?,
+        // An empty part may end where its head does.
+        let (end, skipped) = match content.starts_with(delimiter.get(2..)?) {
+            true => (0, delimiter.len() - 2),
+            false => position(content, &delimiter).map(|end| (end, end + delimiter.len()))?,
         };
-        let text = String::from_utf8_lossy(content.get(..content_end)?);
+        let text = String::from_utf8_lossy(content.get(..end)?);
         parts.insert(name(head)?.to_owned(), text.into_owned().into());
-        let skipped = if content_end == 0 { delimiter.len() - 2 } else { content_end + delimiter.len() };
         rest = content.get(skipped..)?;
     }
     Some(parts)
