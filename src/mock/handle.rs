@@ -132,6 +132,10 @@ impl<P: Provider> MockProvider<P> {
             panic!("the mock of {}: {unmet}", P::NAME);
         }
     }
+
+    pub(super) const fn provider(&self) -> &Arc<P> {
+        &self.provider
+    }
 }
 
 fn millis(time: Duration) -> i64 {

@@ -48,11 +48,13 @@
 
 mod ateliere;
 mod builder;
+mod corezoid;
 mod explain;
 mod fault;
 mod graphql;
 mod handle;
 mod keys;
+mod outgoing;
 mod provider;
 mod received;
 mod relay;
@@ -62,9 +64,11 @@ mod stub;
 pub use self::{
     ateliere::{AteliereMock, ClientUsage},
     builder::{MockBuilder, MockError},
+    corezoid::CorezoidMock,
     fault::{Fault, FaultKind, FaultSpecError},
     handle::MockProvider,
     keys::MockCredential,
+    outgoing::{SendError, Sent},
     received::{Outcome, Received},
     stub::{Stub, Times},
 };

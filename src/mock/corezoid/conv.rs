@@ -62,8 +62,7 @@ pub(super) fn modify(
 ) -> Result<Value, Refusal> {
     let status = op.word("status", &STATUSES)?.unwrap_or_else(|| status(old));
     new.members.insert("status".to_owned(), status.into());
-    let changed =
-        new.title != old.title || new.description != old.description || new.members != old.members;
+    let changed = new.title != old.title || new.description != old.description || new.members != old.members;
     if changed {
         new.change_time = session.now;
     }

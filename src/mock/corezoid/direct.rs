@@ -18,7 +18,9 @@ pub(super) fn callback_hash(session: &mut Session<'_>, op: Op<'_>) -> Result<Val
     };
     let hash = match op.action() {
         "create" | "modify" => session.state.hash(id),
-        "get" | "show" => session.state.objects.get(&id).map(|object| object.text("hash").to_owned()).unwrap_or_default(),
+        "get" | "show" => {
+            session.state.objects.get(&id).map(|object| object.text("hash").to_owned()).unwrap_or_default()
+        }
         "delete" => String::new(),
         _ => return Err(Refusal::Undefined),
     };
@@ -88,12 +90,7 @@ pub(super) fn answer(
     json!({ "request_proc": "ok", "ops": ops })
 }
 
-fn admit(
-    session: &Session<'_>,
-    conv: &str,
-    hash: &str,
-    authorization: Option<&str>,
-) -> Result<u64, Refusal> {
+fn admit(session: &Session<'_>, conv: &str, hash: &str, authorization: Option<&str>) -> Result<u64, Refusal> {
     let opens = |object: &&Object| !object.deleted && !hash.is_empty() && object.text("hash") == hash;
     let id = conv.parse().map_err(|_| Refusal::AccessDenied)?;
     let object = session.state.objects.get(&id).filter(opens).ok_or(Refusal::AccessDenied)?;

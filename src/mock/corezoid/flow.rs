@@ -5,8 +5,7 @@
 //! pass as if they had done nothing.
 
 use super::{
-    call,
-    conv,
+    call, conv,
     refusal::Refusal,
     session::{Effect, Session},
     state::{FINAL, Node, Task, Waits},
@@ -209,15 +208,15 @@ fn add(session: &mut Session<'_>, id: &str, data: Map<String, Value>) {
     }
 }
 
-/// A task is at its end. Where somebody waits for what became of it, that is its data; Corezoid would wait for a call to
-/// `__callback_url`, which comes first here too.
+/// A task is at its end. Where somebody waits for a reply to it and none came, that is its data. Ours: Corezoid goes on
+/// waiting for a call to `__callback_url`.
 fn finish(session: &mut Session<'_>, id: &str) {
     let Some(task) = session.state.tasks.get(id) else { return };
-    if task.data.contains_key("__callback_url") && !session.state.replies.contains_key(id) {
-        let mut data = task.data.clone();
-        data.remove("__callback_url");
-        session.state.replies.insert(id.to_owned(), Value::Object(data));
-    }
+    let url = task.data.get("__callback_url").and_then(Value::as_str);
+    let Some(request) = url.and_then(|url| url.rsplit('/').next()) else { return };
+    let mut data = task.data.clone();
+    data.remove("__callback_url");
+    session.state.replies.entry(request.to_owned()).or_insert(Value::Object(data));
 }
 
 /// Goes where the rule says in case of an error, with the reason in the data; without such a node, on.
@@ -297,9 +296,8 @@ fn reply(session: &mut Session<'_>, id: &str, logic: &Value) -> bool {
         map => converted(&scope, map, &logic[format!("{keyed}_type")]),
     };
     let asker = task.caller.clone();
-    let asker = asker.filter(|asker| {
-        session.state.tasks.get(asker).is_some_and(|task| task.waits == Waits::Reply)
-    });
+    let asker =
+        asker.filter(|asker| session.state.tasks.get(asker).is_some_and(|task| task.waits == Waits::Reply));
     if let Some(asker) = asker {
         add(session, &asker, data);
         go_on(session, &asker);

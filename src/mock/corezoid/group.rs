@@ -95,7 +95,9 @@ pub(super) fn list(session: &Session<'_>, op: Op<'_>) -> Result<Value, Refusal> 
         _ => session.entry(*id, object),
     });
     let list = op.page(entries)?;
-    Ok(json!({ "obj_id": id, "owner_id": group.owner.parse::<u64>().ok(), "owner_name": group.owner, "list": list }))
+    Ok(
+        json!({ "obj_id": id, "owner_id": group.owner.parse::<u64>().ok(), "owner_name": group.owner, "list": list }),
+    )
 }
 
 /// The users or groups of a company.

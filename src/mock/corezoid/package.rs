@@ -1,12 +1,7 @@
 //! Packages of operations: a body is answered as a whole, each operation in it succeeds or fails on its own.
 
 use super::{
-    conv, direct, flow, group, node, object,
-    op::Op,
-    refusal::Refusal,
-    scheme,
-    session::Session,
-    state::Kind,
+    conv, direct, flow, group, node, object, op::Op, refusal::Refusal, scheme, session::Session, state::Kind,
     task,
 };
 use serde_json::{Value, json};
@@ -56,6 +51,20 @@ impl Package {
             _ => return Err(unusable("Incorrect body")),
         };
         Ok(Self { ops, single, timeout })
+    }
+
+    /// Gives each task that is made a URL for the reply to it, as the synchronous API does. What the requests are called,
+    /// in the order of the operations.
+    pub(super) fn ask_for_replies(&mut self, session: &mut Session<'_>) -> Vec<Option<String>> {
+        let mut ask = |op: &mut Value| {
+            let makes_task = op["obj"] == "task" && op["type"] == "create";
+            let data = op.as_object_mut().filter(|_| makes_task)?.entry("data").or_insert_with(|| json!({}));
+            let request = session.state.identifier(session.now);
+            let url = format!("{}/api/1/plugins/callback/{request}", session.origin);
+            data.as_object_mut()?.insert("__callback_url".to_owned(), url.into());
+            Some(request)
+        };
+        self.ops.iter_mut().map(&mut ask).collect()
     }
 
     /// The answer that holds these answers to the operations.

@@ -84,8 +84,10 @@ impl Refusal {
     pub(super) fn reason(&self, name: &str) -> Map<String, Value> {
         let tag = if matches!(self, Self::NotUnical) { "not_unical_ref" } else { "access_denied" };
         let reason = [("error", "software"), ("tag", tag)];
-        let mut told: Map<_, _> =
-            reason.map(|(key, value)| (format!("{name}_return_type_{key}__"), value.into())).into_iter().collect();
+        let mut told: Map<_, _> = reason
+            .map(|(key, value)| (format!("{name}_return_type_{key}__"), value.into()))
+            .into_iter()
+            .collect();
         told.insert(format!("{name}_return_description__"), self.description().into());
         told
     }

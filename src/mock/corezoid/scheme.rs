@@ -73,6 +73,11 @@ fn export(session: &mut Session<'_>, op: Op<'_>) -> Result<Value, Refusal> {
     Ok(json!({ "download_url": url, "statistics_id": file }))
 }
 
+/// The content type of a file.
+pub(super) fn content_type(file: &str) -> &'static str {
+    if file.ends_with(".zip") { "application/zip" } else { "application/json" }
+}
+
 /// The name and content of an object's file in an archive, as the vendor's client looks for it.
 fn file_of(object: &Value) -> Option<(String, Vec<u8>)> {
     let suffix = match object["obj_type"].as_u64()? {
@@ -263,9 +268,7 @@ fn compare(session: &Session<'_>, op: Op<'_>) -> Result<Value, Refusal> {
         objects.filter(|(_, object)| !object.deleted)
     };
     let is_in = |folder, title: &str| inside(folder).any(|(_, object)| object.title == title);
-    let entry = |id: u64, title: &str, kind: Kind, parent: u64, status: &str| {
-        json!({ "parent_id": parent, "obj_id": id, "title": title, "obj_type": kind.name(), "__status": status })
-    };
+    let entry = |id: u64, title: &str, kind: Kind, parent: u64, status: &str| json!({ "parent_id": parent, "obj_id": id, "title": title, "obj_type": kind.name(), "__status": status });
     let of_from = inside(from).map(|(id, object)| {
         let status = if is_in(to, &object.title) { "" } else { "added" };
         entry(*id, &object.title, object.kind, from, status)

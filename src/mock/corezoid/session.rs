@@ -200,6 +200,7 @@ impl Session<'_> {
 
 /// What an owner may do.
 pub(super) fn all_privileges() -> Value {
-    let each = ["create", "view", "modify", "delete"].map(|what| json!({ "type": what, "list_obj": ["all"] }));
+    let each =
+        ["create", "view", "modify", "delete"].map(|what| json!({ "type": what, "list_obj": ["all"] }));
     Value::from(each.to_vec())
 }

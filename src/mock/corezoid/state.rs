@@ -32,7 +32,7 @@ pub(super) struct State {
     pub files: BTreeMap<String, Vec<u8>>,
     /// What asynchronous uploads and copies came to, by the hash that was answered.
     pub finished: BTreeMap<String, Value>,
-    /// Answers of processes to synchronous requests, by task.
+    /// Replies to synchronous requests that nobody has taken yet.
     pub replies: BTreeMap<String, Value>,
 }
 

@@ -97,11 +97,7 @@ fn modify(session: &mut Session<'_>, op: Op<'_>) -> Result<Value, Refusal> {
 }
 
 /// Adds data to a task, and lets it go on if it waits for that.
-pub(super) fn change(
-    session: &mut Session<'_>,
-    id: &str,
-    added: Map<String, Value>,
-) -> Result<(), Refusal> {
+pub(super) fn change(session: &mut Session<'_>, id: &str, added: Map<String, Value>) -> Result<(), Refusal> {
     let now = session.now;
     let task = session.state.tasks.get_mut(id).ok_or(Refusal::ObjIdNotFound)?;
     let mut data = task.data.clone();
@@ -147,9 +143,8 @@ fn step(session: &mut Session<'_>, op: Op<'_>) -> Result<Value, Refusal> {
         _ if session.state.is_processed(task) && task.previous.is_some() => None,
         _ => Some(flow::next(here, &task.data).ok_or(Refusal::WrongState("the task has no node to go to"))?),
     };
-    let is_elsewhere = |target: &String| {
-        session.state.nodes.get(target).is_none_or(|node| node.conv != task.conv)
-    };
+    let is_elsewhere =
+        |target: &String| session.state.nodes.get(target).is_none_or(|node| node.conv != task.conv);
     if target.as_ref().is_some_and(is_elsewhere) {
         return Err(Refusal::NotFound);
     }

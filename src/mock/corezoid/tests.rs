@@ -59,7 +59,8 @@ impl Desk {
         let conv = conv["obj_id"].as_u64().unwrap();
         let mut ids = Vec::new();
         for node in nodes {
-            let made = json!({ "type": "create", "obj": "node", "conv_id": conv, "obj_type": node["obj_type"] });
+            let made =
+                json!({ "type": "create", "obj": "node", "conv_id": conv, "obj_type": node["obj_type"] });
             ids.push(self.ok(made)["obj_id"].as_str().unwrap().to_owned());
         }
         for (node, id) in nodes.iter().zip(&ids) {
@@ -119,22 +120,29 @@ fn answers_keep_ids_shape_and_order() {
 #[test]
 fn a_process_lives_from_its_making_to_its_end() {
     let mut desk = Desk::new();
-    let folder = desk.ok(json!({ "type": "create", "obj": "folder", "title": "Billing", "folder_id": 0 }))["obj_id"].clone();
+    let folder =
+        desk.ok(json!({ "type": "create", "obj": "folder", "title": "Billing", "folder_id": 0 }))["obj_id"]
+            .clone();
     let made = desk.ok(json!({
         "type": "create", "obj": "conv", "title": "Pay", "folder_id": folder.to_string(), "status": "actived",
     }));
     let conv = made["obj_id"].clone();
     assert_eq!(made["hash"].as_str().unwrap().len(), 40);
     let nodes = desk.ok(json!({ "type": "list", "obj": "conv", "obj_id": conv }));
-    let types: Vec<_> = nodes["list"].as_array().unwrap().iter().map(|node| node["obj_type"].as_i64()).collect();
+    let types: Vec<_> =
+        nodes["list"].as_array().unwrap().iter().map(|node| node["obj_type"].as_i64()).collect();
     assert_eq!(types, [Some(1), Some(2)]);
-    let changed = desk.ok(json!({ "type": "modify", "obj": "conv", "obj_id": conv, "status": "paused", "title": "P2" }));
+    let changed = desk
+        .ok(json!({ "type": "modify", "obj": "conv", "obj_id": conv, "status": "paused", "title": "P2" }));
     assert_eq!((&changed["old_status"], &changed["is_changed"]), (&json!(1), &json!(true)));
     let shown = desk.ok(json!({ "type": "show", "obj": "conv", "obj_id": conv.to_string() }));
     assert_eq!((&shown["title"], &shown["status"]), (&json!("P2"), &json!("paused")));
     assert_eq!((&shown["parent_obj_id"], &shown["parent_obj_type"]), (&folder, &json!("folder")));
     let inside = |desk: &mut Desk| {
-        desk.ok(json!({ "type": "list", "obj": "folder", "obj_id": folder }))["list"].as_array().unwrap().len()
+        desk.ok(json!({ "type": "list", "obj": "folder", "obj_id": folder }))["list"]
+            .as_array()
+            .unwrap()
+            .len()
     };
     assert_eq!(inside(&mut desk), 1);
     let op = |kind: &str| json!({ "type": kind, "obj": "conv", "obj_id": conv });
@@ -154,7 +162,8 @@ fn companies_are_kept_apart() {
     let mut desk = Desk::new();
     let made = desk.ok(json!({ "type": "create", "obj": "conv", "company_id": "i100" }));
     let conv = made["obj_id"].clone();
-    let show = |company: Value| json!({ "type": "show", "obj": "conv", "obj_id": conv, "company_id": company });
+    let show =
+        |company: Value| json!({ "type": "show", "obj": "conv", "obj_id": conv, "company_id": company });
     let other = "error: Company of object do not matches companyId of request";
     assert_eq!(desk.ok(show(Value::Null))["company_id"], "i100");
     desk.ok(show("i100".into()));
@@ -174,9 +183,7 @@ fn companies_are_kept_apart() {
 fn references_are_unique_in_a_process() {
     let mut desk = Desk::new();
     let (conv, other) = (desk.conv(), desk.conv());
-    let create = |conv: u64, reference: Value| {
-        json!({ "type": "create", "obj": "task", "conv_id": conv.to_string(), "ref": reference, "data": { "a": 1 } })
-    };
+    let create = |conv: u64, reference: Value| json!({ "type": "create", "obj": "task", "conv_id": conv.to_string(), "ref": reference, "data": { "a": 1 } });
     let made = desk.ok(create(conv, "r1".into()));
     assert_eq!(made["obj_id"].as_str().unwrap().len(), 24);
     assert_eq!(desk.refused(create(conv, "r1".into())), "error: not unical reference");
@@ -189,7 +196,8 @@ fn references_are_unique_in_a_process() {
     assert_eq!(desk.refused(create(1, "r".into())), "error: object not found");
     desk.ok(json!({ "type": "delete", "obj": "task", "conv_id": conv, "ref": "r1" }));
     desk.ok(create(conv, "r1".into()));
-    let changed = json!({ "type": "modify", "obj": "task", "conv_id": conv, "ref": "r1", "data": { "b": [2] } });
+    let changed =
+        json!({ "type": "modify", "obj": "task", "conv_id": conv, "ref": "r1", "data": { "b": [2] } });
     desk.ok(changed);
     let shown = desk.task(conv, "r1");
     assert_eq!((&shown["data"], &shown["status"]), (&json!({ "a": 1, "b": [2] }), &json!("processed")));
@@ -222,9 +230,11 @@ fn tasks_follow_the_rules_of_nodes() {
     assert_eq!(task["data"], json!({ "a": [11], "name": "é", "sum": 11, "text": "<é>", "id": "much" }));
     assert_eq!(desk.task(conv, "text")["node_id"], nodes[2]);
     assert_eq!(desk.task(conv, "less")["node_id"], nodes[3]);
-    let listed = desk.ok(json!({ "type": "list", "obj": "node", "obj_id": nodes[2], "conv_id": conv, "limit": 1 }));
+    let listed =
+        desk.ok(json!({ "type": "list", "obj": "node", "obj_id": nodes[2], "conv_id": conv, "limit": 1 }));
     assert_eq!((&listed["count"], listed["list"].as_array().unwrap().len()), (&json!(2), 1));
-    let stat = desk.ok(json!({ "type": "show", "obj": "stat", "conv_id": conv, "node_id": nodes[1], "group": "time" }));
+    let stat = desk
+        .ok(json!({ "type": "show", "obj": "stat", "conv_id": conv, "node_id": nodes[1], "group": "time" }));
     assert_eq!((&stat["data"][0]["in"], &stat["data"][0]["out"]), (&json!(3), &json!(3)));
 }
 
@@ -241,7 +251,10 @@ fn a_task_waits_for_a_callback_but_not_for_ever() {
     for reference in ["called", "forgotten"] {
         desk.ok(json!({ "type": "create", "obj": "task", "conv_id": conv, "ref": reference }));
     }
-    assert_eq!((desk.task(conv, "called")["status"].as_str(), &desk.task(conv, "called")["node_id"]), (Some("active"), &json!(nodes[1])));
+    assert_eq!(
+        (desk.task(conv, "called")["status"].as_str(), &desk.task(conv, "called")["node_id"]),
+        (Some("active"), &json!(nodes[1]))
+    );
     desk.ok(json!({ "type": "modify", "obj": "task", "conv_id": conv, "ref": "called", "data": { "paid": true } }));
     desk.now += 599;
     assert_eq!(desk.task(conv, "called")["node_id"], nodes[2]);
@@ -253,15 +266,22 @@ fn a_task_waits_for_a_callback_but_not_for_ever() {
 #[test]
 fn steps_are_made_by_hand_in_debug_mode() {
     let mut desk = Desk::new();
-    let conv = desk.ok(json!({ "type": "create", "obj": "conv", "status": "debug" }))["obj_id"].as_u64().unwrap();
+    let conv =
+        desk.ok(json!({ "type": "create", "obj": "conv", "status": "debug" }))["obj_id"].as_u64().unwrap();
     desk.ok(json!({ "type": "create", "obj": "task", "conv_id": conv, "ref": "r" }));
     let task = desk.task(conv, "r");
     assert_eq!(task["status"], "active");
     let step = |kind: &str| json!({ "type": kind, "obj": "task", "conv_id": conv, "obj_id": task["obj_id"], "data": { "k": kind } });
     let next = desk.ok(step("step_next"));
-    assert_eq!((&next["prev_node_name"], &next["node_name"], &next["status"]), (&json!("Start"), &json!("Final"), &json!("processed")));
+    assert_eq!(
+        (&next["prev_node_name"], &next["node_name"], &next["status"]),
+        (&json!("Start"), &json!("Final"), &json!("processed"))
+    );
     let back = desk.ok(step("step_prev"));
-    assert_eq!((&back["node_name"], &back["status"], &back["data"]), (&json!("Start"), &json!("active"), &json!({ "k": "step_prev" })));
+    assert_eq!(
+        (&back["node_name"], &back["status"], &back["data"]),
+        (&json!("Start"), &json!("active"), &json!({ "k": "step_prev" }))
+    );
     let mut goto = step("step_goto");
     goto["node_id"] = next["node_id"].clone();
     assert_eq!(desk.ok(goto.clone())["status"], "processed");
@@ -341,10 +361,16 @@ fn a_call_is_made_and_its_answer_moves_the_task() {
         let data = json!({ "path": "p", "n": "5", "key": "a-secret" });
         desk.ok(json!({ "type": "create", "obj": "task", "conv_id": conv, "ref": reference, "data": data }));
         let call = desk.call();
-        assert_eq!((&*call.method, &*call.url, call.secret.as_deref()), ("POST", "http://x.test/p?a=1", Some("a-secret")));
+        assert_eq!(
+            (&*call.method, &*call.url, call.secret.as_deref()),
+            ("POST", "http://x.test/p?a=1", Some("a-secret"))
+        );
         assert_eq!(call.headers, [("X-Path".to_owned(), "p".to_owned())]);
         let body: Value = serde_json::from_slice(&call.body).unwrap();
-        assert_eq!((&body["n"], &body["sys"]["ref"], &body["sys"]["conv_id"]), (&json!(5), &json!(reference), &json!(conv)));
+        assert_eq!(
+            (&body["n"], &body["sys"]["ref"], &body["sys"]["conv_id"]),
+            (&json!(5), &json!(reference), &json!(conv))
+        );
         desk.resume(&call, answer);
         desk.task(conv, reference)
     };
@@ -400,7 +426,9 @@ fn projects_stages_aliases_and_variables_hang_together() {
     assert_eq!(desk.task(conv.as_u64().unwrap(), "r")["status"], "processed");
     let shown = desk.ok(json!({ "type": "show", "obj": "folder", "obj_id": stage }));
     assert_eq!((&shown["obj_type"], &shown["parent_obj_type"]), (&json!(10), &json!("project")));
-    desk.ok(json!({ "type": "create", "obj": "env_var", "short_name": "key", "stage_id": stage, "value": "v" }));
+    desk.ok(
+        json!({ "type": "create", "obj": "env_var", "short_name": "key", "stage_id": stage, "value": "v" }),
+    );
     let listed = desk.ok(json!({ "type": "list", "obj": "env_var", "stage_id": stage }));
     assert_eq!(listed["list"][0]["value"], "v");
     let stages = desk.ok(json!({ "type": "list", "obj": "project", "obj_id": project["obj_id"] }));
@@ -415,5 +443,8 @@ fn a_state_outlives_being_written_down() {
     let written = serde_json::to_value(&desk.state).unwrap();
     desk.state = serde_json::from_value(written).unwrap();
     assert_eq!(desk.task(conv, "r")["status"], "processed");
-    assert_eq!(desk.refused(json!({ "type": "create", "obj": "task", "conv_id": conv, "ref": "r" })), "error: not unical reference");
+    assert_eq!(
+        desk.refused(json!({ "type": "create", "obj": "task", "conv_id": conv, "ref": "r" })),
+        "error: not unical reference"
+    );
 }

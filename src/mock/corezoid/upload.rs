@@ -1,13 +1,7 @@
 //! Uploads: schemes and tables of tasks, as parts of a form.
 
-use super::{
-    op::Op,
-    refusal::Refusal,
-    scheme,
-    session::Session,
-    state::State,
-    task,
-};
+use super::{op::Op, refusal::Refusal, scheme, session::Session, state::State, task};
+use crate::mock::provider::Operation;
 use serde_json::{Map, Value, json};
 
 /// Answers an upload: one operation, whose members are the parts of the form.
@@ -87,6 +81,13 @@ fn tasks(session: &mut Session<'_>, op: Op<'_>) -> Result<Value, Refusal> {
     })
 }
 
+/// What an upload asks for.
+pub(super) fn operation(body: &[u8]) -> Operation {
+    let parts = parts(body).unwrap_or_default();
+    let part = |name: &str| parts.get(name).and_then(Value::as_str).unwrap_or_default();
+    Operation::named([&format!("{} {}", part("type"), part("obj")), part("obj"), "upload"])
+}
+
 /// What a long operation came to.
 pub(super) fn info(state: &State, hash: &str) -> Value {
     let op = match state.finished.get(hash) {
@@ -146,7 +147,9 @@ mod tests {
             \r\n--x9\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\ncreate\r\n--x9--\r\n";
         let parts = parts(body).unwrap();
         assert_eq!(Value::Object(parts), json!({ "scheme": "[{}]", "empty": "", "type": "create" }));
-        for broken in [&b""[..], b"{}", b"--x\r\n", b"--x\r\n\r\n", b"--x\r\nContent-Disposition: a\r\n\r\nb\r\n--x--"] {
+        for broken in
+            [&b""[..], b"{}", b"--x\r\n", b"--x\r\n\r\n", b"--x\r\nContent-Disposition: a\r\n\r\nb\r\n--x--"]
+        {
             assert!(super::parts(broken).is_none_or(|parts| parts.is_empty()), "{broken:?}");
         }
     }
