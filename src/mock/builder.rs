@@ -29,6 +29,7 @@ pub struct MockBuilder<P> {
     faults: Vec<Fault>,
     seed: u64,
     state: Option<Value>,
+    keep: Option<usize>,
     observer: Option<Box<Observer>>,
     provider: PhantomData<fn() -> P>,
 }
@@ -60,6 +61,7 @@ impl<P: Provider> MockBuilder<P> {
             faults: Vec::new(),
             seed: 0,
             state: None,
+            keep: None,
             observer: None,
             provider: PhantomData,
         }
@@ -99,8 +101,14 @@ impl<P: Provider> MockBuilder<P> {
         self
     }
 
+    /// Keeps only the last so many requests in its log, instead of all.
+    pub const fn keep_requests(mut self, requests: usize) -> Self {
+        self.keep = Some(requests);
+        self
+    }
+
     /// Is told of every request, on the mock's thread, before the answer is sent.
-    pub fn observe(mut self, observer: impl Fn(&Received) + Send + Sync + 'static) -> Self {
+    pub fn observe(mut self, observer: impl Fn(&Arc<Received>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
@@ -130,6 +138,7 @@ impl<P: Provider> MockBuilder<P> {
             keys,
             credentials: Mutex::new(credentials),
             log: Mutex::default(),
+            keep: self.keep,
             stubs: Stubs::default(),
             faults: Mutex::new(Faults::new(self.faults, self.seed)),
             observer: self.observer,

@@ -22,6 +22,10 @@ impl<P: Provider> MockProvider<P> {
         Self { provider, kit, server: Some(server) }
     }
 
+    pub(super) const fn provider(&self) -> &Arc<P> {
+        &self.provider
+    }
+
     /// Where it listens: `http://127.0.0.1:40123`, without a slash at its end.
     #[must_use]
     pub fn base_url(&self) -> &str {
@@ -51,6 +55,7 @@ impl<P: Provider> MockProvider<P> {
     }
 
     /// Makes another credential.
+    #[must_use]
     pub fn add_credential(&self) -> MockCredential {
         let credential = P::issue(&self.kit.clock());
         P::admit(&self.kit.keys(), &credential);
@@ -58,21 +63,21 @@ impl<P: Provider> MockProvider<P> {
         credential
     }
 
-    /// Gives the first credential a new secret. The old one does not work any more.
-    pub fn rotate_secret(&self) -> MockCredential {
+    /// Gives the first credential a new secret, which [`credential`](Self::credential) tells. The old one does not work
+    /// any more.
+    pub fn rotate_secret(&self) {
         let made = P::issue(&self.kit.clock());
         let rotated = self.credential().with_secret_of(&made);
         P::admit(&self.kit.keys(), &rotated);
         if let Some(first) = lock(&self.kit.0.credentials).first_mut() {
-            *first = rotated.clone();
+            *first = rotated;
         }
-        rotated
     }
 
     /// What it received, in the order in which it answered.
     #[must_use]
     pub fn requests(&self) -> Vec<Arc<Received>> {
-        lock(&self.kit.0.log).clone()
+        lock(&self.kit.0.log).iter().cloned().collect()
     }
 
     /// Forgets what it received.
@@ -82,7 +87,6 @@ impl<P: Provider> MockProvider<P> {
 
     /// Takes an operation by one of its names: a GraphQL operation or one of its fields, Corezoid's type and object
     /// (`create task`), a method and route (`GET /v2.0/site`). What is done about it, the [`Stub`] says.
-    #[expect(clippy::must_use_candidate, reason = "a stub is in force, and its chain returns a reference")]
     pub fn stub(&self, operation: impl Into<String>) -> Stub {
         self.kit.0.stubs.add(operation.into())
     }
@@ -131,10 +135,6 @@ impl<P: Provider> MockProvider<P> {
             self.clear_stubs();
             panic!("the mock of {}: {unmet}", P::NAME);
         }
-    }
-
-    pub(super) const fn provider(&self) -> &Arc<P> {
-        &self.provider
     }
 }
 

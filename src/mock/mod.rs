@@ -44,9 +44,11 @@
 //! 6. `state` and `restore` are what `--state` keeps: everything that the provider remembers, as JSON.
 //!
 //! A constructor for [`MockProvider`] (as `MockProvider::ateliere`) and a line in the command line's list make it known.
-//! What a provider can do beyond the frame (send a callback, say who called) are methods of `MockProvider<Itself>`.
+//! What a provider can do beyond the frame (send a callback, say who called) are methods of `MockProvider<Itself>`, which
+//! reach it by `provider()`, and the outside by `send`.
 
 mod ateliere;
+mod ayyeka;
 mod builder;
 mod corezoid;
 mod explain;
@@ -54,23 +56,23 @@ mod fault;
 mod graphql;
 mod handle;
 mod keys;
-mod outgoing;
 mod provider;
 mod received;
 mod relay;
+mod send;
 mod server;
 mod stub;
 
 pub use self::{
     ateliere::{AteliereMock, ClientUsage},
+    ayyeka::AyyekaMock,
     builder::{MockBuilder, MockError},
     corezoid::CorezoidMock,
     fault::{Fault, FaultKind, FaultSpecError},
     handle::MockProvider,
     keys::MockCredential,
-    outgoing::{SendError, Sent},
+    provider::Provider,
     received::{Outcome, Received},
+    send::SendError,
     stub::{Stub, Times},
 };
-
-pub use self::provider::Provider;

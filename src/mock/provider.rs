@@ -12,6 +12,7 @@ use axum::{Router, middleware};
 use http::{HeaderMap, StatusCode, header::USER_AGENT, request::Parts};
 use serde_json::Value;
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -92,14 +93,16 @@ pub(super) struct Shared {
     pub(super) base_url: String,
     pub(super) keys: MockKeys,
     pub(super) credentials: Mutex<Vec<MockCredential>>,
-    pub(super) log: Mutex<Vec<Arc<Received>>>,
+    pub(super) log: Mutex<VecDeque<Arc<Received>>>,
+    /// How many requests the log holds; all if it is not said.
+    pub(super) keep: Option<usize>,
     pub(super) stubs: Stubs,
     pub(super) faults: Mutex<Faults>,
     pub(super) observer: Option<Box<Observer>>,
 }
 
 /// Is told of every request.
-pub(super) type Observer = dyn Fn(&Received) + Send + Sync;
+pub(super) type Observer = dyn Fn(&Arc<Received>) + Send + Sync;
 
 impl Kit {
     /// The URL of the mock, without a slash at its end.

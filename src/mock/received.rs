@@ -96,6 +96,12 @@ impl Received {
         &self.target
     }
 
+    /// The path, as it stood in the request line, but without a signature at its end: Corezoid's stands there.
+    #[must_use]
+    pub fn path(&self) -> Cow<'_, str> {
+        without_signature(self.target.split('?').next().unwrap_or_default())
+    }
+
     /// The headers.
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
@@ -215,8 +221,7 @@ impl Received {
 /// One line: `POST /graphql Titles 200 accepted`. A path that holds a signature is cut before it.
 impl fmt::Display for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.target.split('?').next().unwrap_or_default();
-        write!(f, "{} {}", self.method, without_signature(path))?;
+        write!(f, "{} {}", self.method, self.path())?;
         let operations = self.operations();
         if !operations.is_empty() {
             write!(f, " [{}]", operations.join(", "))?;

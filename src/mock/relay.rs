@@ -74,7 +74,7 @@ pub(super) async fn outside<P: Provide>(
     let mut received = Received::new(&head, bytes, operations, kit.clock().now());
     received.client = P::client(&head.headers);
     received.fault =
-        drawn.kind.or((drawn.latency > Duration::ZERO).then_some(FaultKind::Latency(drawn.latency)));
+        drawn.kind.or_else(|| (drawn.latency > Duration::ZERO).then_some(FaultKind::Latency(drawn.latency)));
     let response = finish(answered, drawn.kind, &connection).await;
     judge::<P>(&mut received, &head, &response);
     kit.write_down(received);
@@ -87,7 +87,11 @@ impl Kit {
         if let Some(observer) = &self.0.observer {
             observer(&received);
         }
-        lock(&self.0.log).push(received);
+        let mut log = lock(&self.0.log);
+        log.push_back(received);
+        if self.0.keep.is_some_and(|keep| log.len() > keep) {
+            log.pop_front();
+        }
     }
 }
 

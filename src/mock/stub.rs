@@ -46,6 +46,7 @@ impl Default for Reply {
     }
 }
 
+#[expect(clippy::must_use_candidate, reason = "each call takes effect, wherever its chain ends")]
 impl Stub {
     /// Answers with this body. Where one request holds several operations, it is the answer to this one: a GraphQL
     /// response, an entry of Corezoid's `ops`.

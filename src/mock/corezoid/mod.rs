@@ -59,16 +59,17 @@ use self::{
 use super::{
     MockBuilder, MockCredential, MockProvider,
     keys::{MockClock, MockKeys},
-    outgoing::{Outgoing, SendError, Sent},
     provider::{Kit, Operation, Provide, lock},
+    send::{self, SendError},
 };
 use crate::{
     clock::Clock as _,
-    scheme::{Corezoid, Corezoid as CorezoidCallback, Scheme},
+    scheme::{Corezoid, CorezoidCallback, Scheme},
+    sign::Signer,
     signature::Algorithm,
 };
-use axum::Router;
-use http::{Method, StatusCode, request::Parts};
+use axum::{Router, body::Bytes};
+use http::{HeaderName, Method, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
 use serde_json::{Value, json};
 use std::{
     fmt,
@@ -140,10 +141,10 @@ impl MockProvider<CorezoidMock> {
         conv_id: u64,
         secret: &str,
         body: &Value,
-    ) -> Result<Sent, SendError> {
-        let outgoing = Outgoing::new("POST", url, body.to_string().into_bytes())?;
-        let clock = self.provider().clock.clone();
-        outgoing.signed(CorezoidCallback::default(), &conv_id.to_string(), secret, clock)?.send().await
+    ) -> Result<Response<Bytes>, SendError> {
+        let mut request = send::json(Method::POST, url, body)?;
+        self.provider().sign(&mut request, conv_id, secret)?;
+        send::send(request).await
     }
 }
 
@@ -208,12 +209,12 @@ impl CorezoidMock {
 
     /// Makes a process's call, and lets its task go on with the answer.
     async fn call(self: Arc<Self>, caller: &Caller, call: &Call) {
-        let answer = match self.outgoing(call) {
-            Ok(outgoing) => outgoing.send().await,
+        let answer = match self.request(call) {
+            Ok(request) => send::send(request).await,
             Err(error) => Err(error),
         };
         let answer = match answer {
-            Ok(sent) => call::Answer::Of(sent.status().as_u16(), sent.body().to_vec()),
+            Ok(answer) => call::Answer::Of(answer.status().as_u16(), answer.into_body().into()),
             Err(error) => {
                 tracing::info!(%error, conv = call.conv, "a process's call was not answered");
                 call::Answer::None
@@ -222,20 +223,27 @@ impl CorezoidMock {
         self.with(caller, |session| call::resume(session, call, &answer));
     }
 
-    fn outgoing(&self, call: &Call) -> Result<Outgoing, SendError> {
-        let mut outgoing = Outgoing::new(&call.method, &call.url, call.body.clone())?;
+    fn request(&self, call: &Call) -> Result<Request<Bytes>, SendError> {
+        let mut request = Request::builder().method(&*call.method).uri(&call.url);
+        if !call.body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let mut request = request.body(Bytes::from(call.body.clone())).map_err(SendError::new)?;
         for (name, value) in &call.headers {
-            outgoing.set_header(name, value);
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+                request.headers_mut().insert(name, value);
+            }
         }
-        match &call.secret {
-            Some(secret) => outgoing.signed(
-                CorezoidCallback::default(),
-                &call.conv.to_string(),
-                secret,
-                self.clock.clone(),
-            ),
-            None => Ok(outgoing),
+        if let Some(secret) = &call.secret {
+            self.sign(&mut request, call.conv, secret)?;
         }
+        Ok(request)
+    }
+
+    fn sign(&self, request: &mut Request<Bytes>, conv: u64, secret: &str) -> Result<(), SendError> {
+        send::sign(request, secret, |secret| {
+            Signer::new(CorezoidCallback::default(), &conv.to_string(), secret).with_clock(self.clock.clone())
+        })
     }
 }
 
