@@ -293,6 +293,10 @@ impl Provide for CorezoidMock {
         json!({ "request_proc": "error", "ops": [{ "id": "", "proc": "error", "description": description }] })
     }
 
+    fn details(&self) -> Vec<(&'static str, String)> {
+        vec![("sync_url", format!("{}/sync", self.base_url))]
+    }
+
     fn state(&self) -> Value {
         serde_json::to_value(&*lock(&self.state)).unwrap_or_default()
     }
