@@ -55,6 +55,9 @@ mod middleware;
 // The issuer of tokens, and who gets through with them.
 #[cfg(feature = "oauth2")]
 mod oauth2;
+// Stand-ins of the providers, for those who test their clients.
+#[cfg(feature = "mock")]
+mod mock;
 // What a verified caller may do, and how it is told that it may not.
 mod permissions;
 // What holds for every request of every scheme.
