@@ -20,7 +20,7 @@ use countersign::{
     SignatureVerifier, VerifyLayer,
     clock::{Clock, SystemClock},
     error::ConfigError,
-    middleware::{GraphQlErrors, MessageErrors, OpsErrors, StripIdentityLayer},
+    middleware::{GraphQlErrors, MessageErrors, OpsErrors, RequestId, RequestIdLayer, StripIdentityLayer},
     oauth2::JwksEndpoint,
     scheme::{Ateliere, Corezoid, SalesCloud},
     store::LastUsed,
@@ -28,11 +28,7 @@ use countersign::{
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    trace::TraceLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::Span;
 
 /// Path that names an organization; its segment must name the one that the request is verified for.
@@ -71,11 +67,8 @@ pub fn app(
         .merge(sites)
         .merge(open)
         .layer(CatchPanicLayer::new())
-        .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        // A caller's own id could pass for one of ours.
-        .layer(StripIdentityLayer::with_prefixes(["x-request-id"])))
+        .layer(RequestIdLayer::new()))
 }
 
 /// Ready means: keys can be asked for.
@@ -140,6 +133,6 @@ fn ops_verifier(
 /// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.
 fn span(request: &Request<Body>) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
     tracing::info_span!("request", method = %request.method(), route, id)
 }
