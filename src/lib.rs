@@ -27,6 +27,7 @@
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
 //! | sign requests as a client does | [`sign`] |
 //! | know why a request was refused | [`Outcome`], [`error`], and one `tracing` event a request |
+//! | test against a stand-in of a provider | `mock` (feature `mock`) |
 //!
 //! # What is promised
 //!
@@ -47,6 +48,7 @@
 //! | `postgres` | a key store in Postgres, secrets sealed, over TLS where its URL asks for it |
 //! | `oauth2` | an issuer of access tokens for client credentials, and the verifier of its bearer tokens |
 //! | `graphql` | the guard that a GraphQL document passes before any executor parses it |
+//! | `mock` | stand-ins of the providers, for tests |
 //! | `cli` | the `countersign` command line |
 //!
 //! A feature adds API and never changes behaviour.
@@ -66,6 +68,8 @@ pub mod graphql;
 pub mod jwt;
 pub mod message;
 pub mod middleware;
+#[cfg(feature = "mock")]
+pub mod mock;
 #[cfg(feature = "oauth2")]
 pub mod oauth2;
 mod outcome;

@@ -9,6 +9,7 @@ use crate::{
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
+    mock::MockArgs,
     orgs::OrgsCommand,
     output::{Format, Output},
     sign::SignArgs,
@@ -37,7 +38,7 @@ Examples:
   countersign verify --scheme ateliere --request request.http
 
 Data goes to stdout, everything else to stderr. With `-o json` each of them
-carries at most one document, and moments are RFC 3339 in UTC.
+carries at most one document (`mock` goes on telling), and moments are RFC 3339 in UTC.
 
 Exit codes:
   0  done
@@ -89,6 +90,8 @@ pub enum Command {
     Keys(KeysCommand),
     /// Bring the database to this version
     Migrate(MigrateArgs),
+    /// Stand in for a provider, so that a client can be tested
+    Mock(MockArgs),
     /// Create, list and switch off organizations, and install apps in them
     #[command(subcommand)]
     Orgs(OrgsCommand),

@@ -14,6 +14,7 @@ mod doctor;
 mod failure;
 mod keys;
 mod migrate;
+mod mock;
 mod orgs;
 mod output;
 mod permissions;
@@ -60,6 +61,7 @@ async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(args, output).await?,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
+        Command::Mock(args) => mock::run(args, output).await?,
         Command::Orgs(command) => orgs::run(command, output).await?,
         Command::Sign(args) => sign::run(args, output).await?,
         Command::Tokens(command) => tokens::run(command, output).await?,

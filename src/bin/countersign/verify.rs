@@ -60,7 +60,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "SECONDS|off", default_value = "300")]
     tolerance: ToleranceArg,
 
-    /// Ateliere: a URL under which clients know the server; repeatable
+    /// Ateliere, SalesCloud's webhooks: a URL under which clients know the server; repeatable
     #[arg(long = "public-url", value_name = "URL")]
     public_urls: Vec<String>,
 
