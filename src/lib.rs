@@ -27,6 +27,9 @@
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
 //! | sign requests as a client does | [`sign`] |
 //! | know why a request was refused | [`error`], and one `tracing` event a request |
+//! | know which clients call, and what they still use | [`awareness`] |
+//! | measure | `metrics` (feature `metrics`) |
+//! | keep credentials out of logs and traces | [`redact`] |
 //!
 //! # What is promised
 //!
@@ -47,12 +50,14 @@
 //! | `postgres` | a key store in Postgres, secrets sealed, over TLS where its URL asks for it |
 //! | `oauth2` | an issuer of access tokens for client credentials, and the verifier of its bearer tokens |
 //! | `graphql` | the guard that a GraphQL document passes before any executor parses it |
+//! | `metrics` | counters and histograms through the `metrics` facade |
 //! | `cli` | the `countersign` command line |
 //!
 //! A feature adds API and never changes behaviour.
 
 #![warn(unreachable_pub)]
 
+pub mod awareness;
 #[cfg(feature = "axum")]
 mod axum;
 pub mod clock;
@@ -65,9 +70,14 @@ pub mod graphql;
 #[cfg(feature = "oauth2")]
 pub mod jwt;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 pub mod middleware;
 #[cfg(feature = "oauth2")]
 pub mod oauth2;
+pub mod redact;
 pub mod scheme;
 pub mod secret;
 pub mod sign;
