@@ -12,6 +12,7 @@ use crate::{
     orgs::OrgsCommand,
     output::{Format, Output},
     sign::SignArgs,
+    stats::StatsArgs,
     tokens::TokensCommand,
     verify::VerifyArgs,
 };
@@ -94,6 +95,8 @@ pub enum Command {
     Orgs(OrgsCommand),
     /// Sign a request and print what to send
     Sign(SignArgs),
+    /// See which clients call, in which versions, and who still uses what
+    Stats(StatsArgs),
     /// Create, list and revoke read tokens, and look into JWTs
     #[command(subcommand)]
     Tokens(TokensCommand),
