@@ -26,7 +26,7 @@
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
 //! | sign requests as a client does | [`sign`] |
-//! | know why a request was refused | [`error`], and one `tracing` event a request |
+//! | know why a request was refused | [`Outcome`], [`error`], and one `tracing` event a request |
 //! | know which clients call, and what they still use | [`awareness`] |
 //! | measure | `metrics` (feature `metrics`) |
 //! | keep credentials out of logs and traces | [`redact`] |
@@ -77,6 +77,7 @@ mod metrics;
 pub mod middleware;
 #[cfg(feature = "oauth2")]
 pub mod oauth2;
+mod outcome;
 pub mod redact;
 pub mod scheme;
 pub mod secret;
@@ -90,6 +91,7 @@ pub use self::axum::{NotGuarded, Permission, Permitted};
 pub use self::{
     error::VerifyError,
     middleware::VerifyLayer,
+    outcome::Outcome,
     verify::{SignatureVerifier, Verified},
 };
 

@@ -21,7 +21,7 @@ use countersign::{
     awareness::ClientUsage,
     clock::{Clock, SystemClock},
     error::ConfigError,
-    middleware::{GraphQlErrors, MessageErrors, OpsErrors, StripIdentityLayer},
+    middleware::{GraphQlErrors, MessageErrors, OpsErrors, RequestId, RequestIdLayer, StripIdentityLayer},
     oauth2::JwksEndpoint,
     redact,
     scheme::{Ateliere, Corezoid, SalesCloud},
@@ -30,11 +30,7 @@ use countersign::{
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    trace::TraceLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::Span;
 
 /// Path that names an organization; its segment must name the one that the request is verified for.
@@ -80,11 +76,8 @@ pub fn app(
         .merge(sites)
         .merge(open)
         .layer(CatchPanicLayer::new())
-        .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        // A caller's own id could pass for one of ours.
-        .layer(StripIdentityLayer::with_prefixes(["x-request-id"])))
+        .layer(RequestIdLayer::new()))
 }
 
 /// Ready means: keys can be asked for.
@@ -149,7 +142,7 @@ fn ops_verifier(
 /// The span of a request: the route's template, and the path without the signature that Corezoid's clients put there.
 fn span(request: &Request<Body>) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
     let path = redact::path(request.uri());
     tracing::info_span!("request", method = %request.method(), route, path = &*path, id)
 }

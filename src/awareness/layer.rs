@@ -1,7 +1,7 @@
 //! The layer that counts, on both sides of the guard.
 
 use super::{ClientUsage, UsageCaller};
-use crate::{clock::Stopwatch, error::VerifyErrorKind, store::Counts, verify::Verified};
+use crate::{clock::Stopwatch, outcome::Outcome, store::Counts, verify::Verified};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use std::{
@@ -95,15 +95,15 @@ struct Open {
 /// Who called behind the guard.
 struct Called {
     caller: UsageCaller,
-    outcome: &'static str,
+    outcome: Outcome,
     watch: Stopwatch,
 }
 
 impl Open {
-    fn count(self, status: Option<StatusCode>, refused: Option<VerifyErrorKind>) {
+    fn count(self, status: Option<StatusCode>, refused: Option<Outcome>) {
         let books = &self.usage.0.books;
         let Some(Called { caller, outcome, watch }) = self.called else {
-            return refused.map_or((), |kind| books.count_refusal(kind.outcome()));
+            return refused.map_or((), |outcome| books.count_refusal(outcome));
         };
         let milliseconds = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
         books.count(&caller.0, outcome, |counts: &mut Counts| {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cache")]
 use super::LookedUp;
+use crate::outcome::Outcome;
 use std::time::SystemTime;
 
 #[derive(Clone, Copy)]
@@ -17,7 +18,7 @@ impl Watch {
 pub(crate) struct Verifications;
 
 impl Verifications {
-    pub(crate) const fn record(&self, _: Option<&'static str>, _: &'static str, _: Watch, _: u64) {}
+    pub(crate) const fn record(&self, _: Option<&'static str>, _: Outcome, _: Watch, _: u64) {}
 }
 
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 #[cfg(feature = "cache")]
 use super::LookedUp;
 use super::table as name;
-use crate::clock::Stopwatch;
+use crate::{clock::Stopwatch, outcome::Outcome};
 use ::metrics::{Counter, Histogram, counter, histogram};
 #[cfg(feature = "cache")]
 use ::metrics::{Gauge, gauge};
@@ -11,30 +11,6 @@ use std::{fmt, sync::OnceLock, time::SystemTime};
 
 /// Schemes that one layer keeps instruments for; those of more are looked up each time.
 const SCHEMES: usize = 8;
-/// The outcomes that are recorded, in the order of their instruments.
-const OUTCOMES: [&str; 20] = [
-    "ok",
-    "ok_previous_secret",
-    "missing",
-    "malformed",
-    "unknown_key",
-    "disabled",
-    "expired",
-    "revoked",
-    "not_yet_valid",
-    "bad_signature",
-    "stale",
-    "future",
-    "wrong_organization",
-    "forbidden",
-    "body_too_large",
-    "unsupported_encoding",
-    "timeout",
-    "overloaded",
-    "store_unavailable",
-    "internal",
-];
-
 /// Measures how long something takes.
 #[derive(Clone, Copy)]
 pub(crate) struct Watch(Stopwatch);
@@ -52,7 +28,7 @@ pub(crate) struct Verifications([OnceLock<OfScheme>; SCHEMES]);
 struct OfScheme {
     scheme: &'static str,
     body: Histogram,
-    outcomes: [OnceLock<OfOutcome>; OUTCOMES.len()],
+    outcomes: [OnceLock<OfOutcome>; Outcome::ALL.len()],
 }
 
 struct OfOutcome {
@@ -62,13 +38,7 @@ struct OfOutcome {
 
 impl Verifications {
     /// Records a verdict over a request, after `bytes` of its body.
-    pub(crate) fn record(
-        &self,
-        scheme: Option<&'static str>,
-        outcome: &'static str,
-        watch: Watch,
-        bytes: u64,
-    ) {
+    pub(crate) fn record(&self, scheme: Option<&'static str>, outcome: Outcome, watch: Watch, bytes: u64) {
         let scheme = scheme.unwrap_or("none");
         let took = watch.0.elapsed().as_secs_f64();
         for place in &self.0 {
@@ -84,15 +54,14 @@ impl Verifications {
 impl OfScheme {
     fn new(scheme: &'static str) -> Self {
         let body = histogram!(name::BODY_SIZE, "scheme" => scheme);
-        Self { scheme, body, outcomes: [const { OnceLock::new() }; OUTCOMES.len()] }
+        Self { scheme, body, outcomes: [const { OnceLock::new() }; Outcome::ALL.len()] }
     }
 
-    fn record(&self, outcome: &'static str, took: f64, bytes: u64) {
-        let place = OUTCOMES.iter().position(|known| *known == outcome);
-        let Some(place) = place.and_then(|place| self.outcomes.get(place)) else { return };
-        let instruments = place.get_or_init(|| OfOutcome {
-            count: counter!(name::VERIFICATIONS, "scheme" => self.scheme, "outcome" => outcome),
-            duration: histogram!(name::VERIFICATION_DURATION, "scheme" => self.scheme, "outcome" => outcome),
+    fn record(&self, outcome: Outcome, took: f64, bytes: u64) {
+        let word = outcome.as_str();
+        let instruments = self.outcomes[outcome as usize].get_or_init(|| OfOutcome {
+            count: counter!(name::VERIFICATIONS, "scheme" => self.scheme, "outcome" => word),
+            duration: histogram!(name::VERIFICATION_DURATION, "scheme" => self.scheme, "outcome" => word),
         });
         instruments.count.increment(1);
         instruments.duration.record(took);

@@ -110,7 +110,7 @@ where
     pub(super) fn new(settings: Arc<Settings>, inner: S, request: Request<ReqBody>) -> Self {
         let (head, body) = request.into_parts();
         Self {
-            share: Share::new(settings),
+            share: Share::new(settings, &head),
             watch: Watch::start(),
             phase: Phase::Judging {
                 request: Some((head, inner)),
@@ -183,7 +183,12 @@ where
         let caller = match verdict {
             Ok(caller) => caller,
             Err(error) => {
-                let refused = refuse::refuse(this.share, verification.as_ref(), &error);
+                let refused = refuse::refuse(
+                    this.share,
+                    request.as_ref().map(|(head, _)| head),
+                    verification.as_ref(),
+                    &error,
+                );
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
         };

@@ -1,6 +1,6 @@
 //! The layer: a verifier, the limits, and the shape of refusals.
 
-use super::{Problem, Rejection, VerifiedBody, Verify, strip::Prefixes};
+use super::{Problem, Rejection, RequestId, VerifiedBody, Verify, request_id::RequestIds, strip::Prefixes};
 use crate::{
     error::VerifyErrorKind,
     metrics::Verifications,
@@ -8,7 +8,6 @@ use crate::{
 };
 use http::{Extensions, HeaderValue, request::Parts};
 use std::{
-    hash::{BuildHasher as _, RandomState},
     marker::PhantomData,
     ops::Deref,
     sync::{
@@ -45,8 +44,7 @@ pub(super) struct Settings {
     /// No extensions, but room for the caller beside those that a router adds: a copy does not have to grow.
     room: Extensions,
     pub(super) metrics: Arc<Verifications>,
-    request_ids: RandomState,
-    request_count: Arc<AtomicU64>,
+    pub(super) request_ids: Arc<RequestIds>,
 }
 
 impl Settings {
@@ -57,11 +55,6 @@ impl Settings {
             head.extensions.clone_from(&self.room);
         }
         head.extensions.insert(verified);
-    }
-
-    /// A name for a refusal that ties what the caller sees to what the operator sees.
-    pub(super) fn request_id(&self) -> u64 {
-        self.request_ids.hash_one(self.request_count.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -80,11 +73,18 @@ fn room() -> Extensions {
 pub(super) struct Share {
     settings: Arc<Settings>,
     held: u64,
+    /// What the server calls the request, where it has named it.
+    name: Option<RequestId>,
 }
 
 impl Share {
-    pub(super) const fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, held: 0 }
+    pub(super) fn new(settings: Arc<Settings>, head: &Parts) -> Self {
+        Self { settings, held: 0, name: head.extensions.get().cloned() }
+    }
+
+    /// A name that ties what the caller sees to what the operator sees.
+    pub(super) fn request_id(&self) -> RequestId {
+        self.name.clone().unwrap_or_else(|| self.request_ids.next())
     }
 
     /// Counts nothing any more: the bytes are verified, or gone.
@@ -138,8 +138,7 @@ impl VerifyLayer {
             held: Arc::default(),
             room: room(),
             metrics: Arc::default(),
-            request_ids: RandomState::new(),
-            request_count: Arc::default(),
+            request_ids: Arc::default(),
         };
         Self { settings: Arc::new(settings), body: PhantomData }
     }

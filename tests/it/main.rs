@@ -55,6 +55,8 @@ mod middleware;
 // The issuer of tokens, and who gets through with them.
 #[cfg(feature = "oauth2")]
 mod oauth2;
+// One word and one name for what became of each request.
+mod outcomes;
 // What a verified caller may do, and how it is told that it may not.
 mod permissions;
 // What holds for every request of every scheme.

@@ -2,6 +2,7 @@
 
 use super::{UsageLimits, headers::bounded};
 use crate::{
+    outcome::Outcome,
     store::{Caller, Counted, Counts},
     verify::Verified,
 };
@@ -77,7 +78,7 @@ pub(super) struct Books {
 #[derive(Default)]
 struct Shard {
     keys: HashMap<u64, Vec<OfKey>, BuildHasherDefault<AsItIs>>,
-    outcomes: Vec<(&'static str, u64)>,
+    outcomes: [u64; Outcome::ALL.len()],
 }
 
 /// What is counted of one key in one organization.
@@ -117,7 +118,7 @@ impl Books {
     }
 
     /// Counts a request and its verdict.
-    pub(super) fn count(&self, tag: &Tag, outcome: &'static str, counts: impl FnOnce(&mut Counts)) {
+    pub(super) fn count(&self, tag: &Tag, outcome: Outcome, counts: impl FnOnce(&mut Counts)) {
         self.with(tag, |shard, hash| {
             shard.count_outcome(outcome);
             let client = shard.client(hash, tag, &self.limits, &self.clients);
@@ -128,7 +129,7 @@ impl Books {
     }
 
     /// Counts the verdict over a request of somebody who is not known.
-    pub(super) fn count_refusal(&self, outcome: &'static str) {
+    pub(super) fn count_refusal(&self, outcome: Outcome) {
         lock(&self.shards[0]).count_outcome(outcome);
     }
 
@@ -162,8 +163,9 @@ impl Books {
         let mut taken = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
-            for (outcome, count) in shard.outcomes.drain(..) {
-                taken.push((Counted::Outcome(outcome.to_owned()), Counts::of(count)));
+            let outcomes = std::mem::take(&mut shard.outcomes);
+            for (outcome, count) in Outcome::ALL.iter().zip(outcomes).filter(|(_, count)| *count > 0) {
+                taken.push((Counted::Outcome(outcome.as_str().to_owned()), Counts::of(count)));
             }
             for of_key in shard.keys.values_mut().flatten() {
                 for client in &mut of_key.clients {
@@ -185,11 +187,8 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 impl Shard {
-    fn count_outcome(&mut self, outcome: &'static str) {
-        match self.outcomes.iter_mut().find(|(known, _)| *known == outcome) {
-            Some((_, count)) => *count += 1,
-            None => self.outcomes.push((outcome, 1)),
-        }
+    fn count_outcome(&mut self, outcome: Outcome) {
+        self.outcomes[outcome as usize] += 1;
     }
 
     /// The place of a client.

@@ -8,7 +8,7 @@ fn books() -> Books {
 }
 
 fn count(books: &Books, key: &str, name: &str, version: &str) {
-    books.count(&Tag::of(["ateliere", key, "acme"], (name, version)), "ok", |_| {});
+    books.count(&Tag::of(["ateliere", key, "acme"], (name, version)), Outcome::Ok, |_| {});
 }
 
 /// Requests by key, name and version; `total` of all of them.

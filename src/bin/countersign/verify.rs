@@ -210,8 +210,8 @@ impl Report {
         notes: Vec<String>,
     ) -> Self {
         let (outcome, refusal) = match verdict {
-            Verdict::Valid(verified) => (verified.outcome(), None),
-            Verdict::Invalid(kind, status) => (kind.outcome(), Some((*kind, *status))),
+            Verdict::Valid(verified) => (verified.outcome().as_str(), None),
+            Verdict::Invalid(kind, status) => (kind.outcome().as_str(), Some((*kind, *status))),
         };
         let reason = match (&presented, verdict) {
             (Err(error), _) => Some(error.to_string()),
