@@ -3,6 +3,7 @@
 use super::{Problem, Rejection, RequestId, VerifiedBody, Verify, request_id::RequestIds, strip::Prefixes};
 use crate::{
     error::VerifyErrorKind,
+    metrics::Verifications,
     verify::{Verified, Verifier},
 };
 use http::{Extensions, HeaderValue, request::Parts};
@@ -42,6 +43,7 @@ pub(super) struct Settings {
     pub(super) held: Arc<AtomicU64>,
     /// No extensions, but room for the caller beside those that a router adds: a copy does not have to grow.
     room: Extensions,
+    pub(super) metrics: Arc<Verifications>,
     pub(super) request_ids: Arc<RequestIds>,
 }
 
@@ -135,6 +137,7 @@ impl VerifyLayer {
             held_limit: 256 << 20,
             held: Arc::default(),
             room: room(),
+            metrics: Arc::default(),
             request_ids: Arc::default(),
         };
         Self { settings: Arc::new(settings), body: PhantomData }
