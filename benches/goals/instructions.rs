@@ -1,6 +1,6 @@
-//! P7: instructions a request, counted by valgrind. They are the same on every machine, and on every run but for some dozen:
-//! where hash maps put their keys is chosen anew each time. What a compiler makes of the same source differs more, by
-//! hundreds for another version, or another folder.
+//! P7: instructions a request, counted by valgrind. They are the same on every machine, and on every run but for some
+//! dozen: where hash maps put their keys is chosen anew each time. What a compiler makes of the same source differs more,
+//! by hundreds for another version, or another folder.
 //!
 //! This program runs itself under valgrind with two numbers of requests; the difference leaves out what starting costs.
 //! Valgrind knows no SHA instructions, so the hash is done in software there: what its blocks cost is counted too, and
@@ -23,7 +23,8 @@ const BLOCK: usize = 64;
 /// What SHA-1 and SHA-256 append at least: a bit and the length.
 const PADDING: usize = 9;
 /// The C library copies with the widest registers that the processor has. Here it uses those that all have.
-const PLAIN_COPIES: &str = "glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load,-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM,-SSSE3";
+const PLAIN_COPIES: &str =
+    "glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load,-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM,-SSSE3";
 
 pub fn run(report: &mut Report) {
     for scheme in [Scheme::SalesCloud, Scheme::Corezoid] {
