@@ -357,7 +357,7 @@ fn a_call_is_made_and_its_answer_moves_the_task() {
         json!({ "obj_type": 2 }),
         json!({ "obj_type": 2 }),
     ]);
-    let mut called = |desk: &mut Desk, reference: &str, answer: &Answer| {
+    let called = |desk: &mut Desk, reference: &str, answer: &Answer| {
         let data = json!({ "path": "p", "n": "5", "key": "a-secret" });
         desk.ok(json!({ "type": "create", "obj": "task", "conv_id": conv, "ref": reference, "data": data }));
         let call = desk.call();
