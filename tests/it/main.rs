@@ -57,6 +57,9 @@ mod middleware;
 mod oauth2;
 // One word and one name for what became of each request.
 mod outcomes;
+// Stand-ins of the providers, for those who test their clients.
+#[cfg(feature = "mock")]
+mod mock;
 // What a verified caller may do, and how it is told that it may not.
 mod permissions;
 // What holds for every request of every scheme.

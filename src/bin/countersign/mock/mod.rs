@@ -17,6 +17,7 @@ use countersign::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -89,17 +90,22 @@ pub struct MockArgs {
 enum Name {
     Ateliere,
     Ayyeka,
+    Corezoid,
+    #[value(name = "salescloud")]
+    SalesCloud,
     All,
 }
 
 /// Those that `all` starts, in the order of their ports.
-const ALL: [Name; 2] = [Name::Ateliere, Name::Ayyeka];
+const ALL: [Name; 4] = [Name::Ateliere, Name::SalesCloud, Name::Corezoid, Name::Ayyeka];
 
 impl Name {
     fn start(self, settings: &Settings<'_>, listen: SocketAddr) -> Result<Vec<Running>, Failure> {
         match self {
             Self::Ateliere => settings.start(MockProvider::ateliere(), listen, "ateliere"),
             Self::Ayyeka => settings.start(MockProvider::ayyeka(), listen, "ayyeka"),
+            Self::Corezoid => settings.start(MockProvider::corezoid(), listen, "corezoid"),
+            Self::SalesCloud => settings.start(MockProvider::salescloud(), listen, "salescloud"),
             Self::All => {
                 let ports = (0..).map(|offset| if listen.port() == 0 { 0 } else { listen.port() + offset });
                 let started = ALL
@@ -130,6 +136,7 @@ struct Running {
     base_url: String,
     endpoint: String,
     credential: MockCredential,
+    details: Vec<(&'static str, String)>,
     /// Gives the state, and keeps the mock alive.
     state: Box<dyn Fn() -> Value>,
 }
@@ -165,6 +172,7 @@ impl Settings<'_> {
             base_url: mock.base_url().to_owned(),
             endpoint: mock.endpoint(),
             credential: mock.credential(),
+            details: mock.details(),
             state: Box::new(move || mock.state()),
         }])
     }
@@ -240,7 +248,7 @@ fn text(secret: &Secret) -> Result<&str, Failure> {
 
 impl Running {
     fn introduction(&self, brought: bool) -> Introduction<'_> {
-        let Self { name, base_url, endpoint, credential, .. } = self;
+        let Self { name, base_url, endpoint, credential, details, .. } = self;
         Introduction {
             provider: name,
             base_url,
@@ -249,6 +257,7 @@ impl Running {
             secret: (!brought).then(|| credential.secret()),
             organization: credential.organization(),
             public_key: credential.public_key(),
+            details: details.iter().map(|(name, value)| (*name, value.as_str())).collect(),
         }
     }
 }
@@ -291,6 +300,9 @@ struct Introduction<'m> {
     secret: Option<&'m str>,
     organization: Option<&'m str>,
     public_key: Option<&'m str>,
+    /// What only this provider has, as the mock names it.
+    #[serde(flatten)]
+    details: BTreeMap<&'static str, &'m str>,
 }
 
 fn introduce(running: &[Running], brought: bool, output: &Output) -> Result<(), Failure> {
@@ -310,6 +322,7 @@ fn introduce(running: &[Running], brought: bool, output: &Output) -> Result<(), 
         fields.extend(
             rest.into_iter().filter(|field| field.1.is_some()).map(|(name, text)| (name, or_dash(text))),
         );
+        fields.extend(item.details.iter().map(|(name, value)| (*name, (*value).to_owned())));
         output.record(&fields, item)?;
     }
     Ok(())
