@@ -26,8 +26,11 @@
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
 //! | sign requests as a client does | [`sign`] |
+//! | know why a request was refused | [`Outcome`], [`error`], and one `tracing` event a request |
 //! | test against a stand-in of a provider | `mock` (feature `mock`) |
-//! | know why a request was refused | [`error`], and one `tracing` event a request |
+//! | know which clients call, and what they still use | [`awareness`] |
+//! | measure | `metrics` (feature `metrics`) |
+//! | keep credentials out of logs and traces | [`redact`] |
 //!
 //! # What is promised
 //!
@@ -49,12 +52,14 @@
 //! | `oauth2` | an issuer of access tokens for client credentials, and the verifier of its bearer tokens |
 //! | `graphql` | the guard that a GraphQL document passes before any executor parses it |
 //! | `mock` | stand-ins of the providers, for tests |
+//! | `metrics` | counters and histograms through the `metrics` facade |
 //! | `cli` | the `countersign` command line |
 //!
 //! A feature adds API and never changes behaviour.
 
 #![warn(unreachable_pub)]
 
+pub mod awareness;
 #[cfg(feature = "axum")]
 mod axum;
 pub mod clock;
@@ -67,11 +72,17 @@ pub mod graphql;
 #[cfg(feature = "oauth2")]
 pub mod jwt;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 pub mod middleware;
 #[cfg(feature = "mock")]
 pub mod mock;
 #[cfg(feature = "oauth2")]
 pub mod oauth2;
+mod outcome;
+pub mod redact;
 pub mod scheme;
 pub mod secret;
 pub mod sign;
@@ -84,6 +95,7 @@ pub use self::axum::{NotGuarded, Permission, Permitted};
 pub use self::{
     error::VerifyError,
     middleware::VerifyLayer,
+    outcome::Outcome,
     verify::{SignatureVerifier, Verified},
 };
 

@@ -11,6 +11,8 @@ pub struct Message<'m> {
     target: &'m Uri,
     authority: Option<&'m str>,
     headers: &'m HeaderMap,
+    /// Known of a request that is about to be sent.
+    scheme: Option<&'m str>,
 }
 
 impl<'m> Message<'m> {
@@ -29,7 +31,7 @@ impl<'m> Message<'m> {
         if !target.path().starts_with('/') {
             return Err(refuse("the target has no path"));
         }
-        Ok(Self { method: &head.method, target, authority, headers: &head.headers })
+        Ok(Self { method: &head.method, target, authority, headers: &head.headers, scheme: None })
     }
 
     /// Takes the head of a request that is about to be sent; its authority is that of the URI, or else `Host`.
@@ -37,7 +39,20 @@ impl<'m> Message<'m> {
     pub fn outgoing(head: &'m Parts) -> Self {
         let host = || head.headers.get(HOST).and_then(|host| host.to_str().ok());
         let authority = head.uri.authority().map(http::uri::Authority::as_str).or_else(host);
-        Self { method: &head.method, target: &head.uri, authority, headers: &head.headers }
+        Self {
+            method: &head.method,
+            target: &head.uri,
+            authority,
+            headers: &head.headers,
+            scheme: head.uri.scheme_str(),
+        }
+    }
+
+    /// `http` or `https`, of a request that is [about to be sent](Self::outgoing) and whose URI says it. A request that
+    /// arrived may have come by another one to the proxy before this server, so it never tells.
+    #[must_use]
+    pub const fn outgoing_scheme(&self) -> Option<&'m str> {
+        self.scheme
     }
 
     /// The method, as sent; override headers are not looked at.

@@ -4,12 +4,11 @@ use crate::{
     clock::{Clock, SystemClock},
     error::SignError,
     message::Message,
-    scheme::{Parameters, Scheme, SignedTime},
+    scheme::{Parameters, Scheme},
     secret::Secret,
     signature::{Computation, MacKey, Signature},
 };
 use http::{Request, request::Parts};
-use std::time::UNIX_EPOCH;
 
 /// Signs requests of one scheme with one key.
 ///
@@ -119,12 +118,7 @@ impl Signer {
         parameters.public_key = self.public_key.as_deref();
         parameters.organization = self.organization.as_deref().map(Into::into);
         if self.scheme.covers().time {
-            let now = self.clock.now();
-            let seconds = now
-                .duration_since(UNIX_EPOCH)
-                .map_err(|error| SignError::with_source("the clock stands before 1970", error))?
-                .as_secs();
-            parameters.time = Some(SignedTime::new(seconds.to_string(), now));
+            parameters.time = Some(self.scheme.sign_time(self.clock.now())?);
         }
         Ok(parameters)
     }

@@ -18,37 +18,37 @@ use axum::{
 };
 use countersign::{
     SignatureVerifier, VerifyLayer,
+    awareness::ClientUsage,
     clock::{Clock, SystemClock},
     error::ConfigError,
-    middleware::{GraphQlErrors, MessageErrors, OpsErrors, StripIdentityLayer},
+    middleware::{GraphQlErrors, MessageErrors, OpsErrors, RequestId, RequestIdLayer, StripIdentityLayer},
     oauth2::JwksEndpoint,
+    redact,
     scheme::{Ateliere, Corezoid, SalesCloud},
     store::LastUsed,
     verify::{AnyOf, BearerVerifier, ReadTokenVerifier, Verifier},
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    trace::TraceLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::Span;
 
 /// Path that names an organization; its segment must name the one that the request is verified for.
 const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 
 /// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`, and
-/// the uses of keys are noted in `last_used`.
+/// the uses of keys are noted in `last_used`, those of clients in `usage`.
 pub fn app(
     config: &Config,
     keys: &Keys,
     pool: &AnyPool,
     public_url: &str,
     last_used: &LastUsed,
+    usage: &ClientUsage,
 ) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock));
+    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock))
+        .with_usage(usage);
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
     let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
@@ -56,7 +56,10 @@ pub fn app(
     let ops_guard = VerifyLayer::new(ops_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
         .with_rejection(OpsErrors::default());
-    let sites = sites_routes(pool.clone()).route_layer(sites_guard(config, keys));
+    let sites = sites_routes(pool.clone())
+        .route_layer(usage.layer())
+        .route_layer(sites_guard(config, keys))
+        .route_layer(usage.layer());
     let pool = pool.clone();
     let open = Router::new()
         .route_service("/auth/token", tokens::endpoint(config, keys))
@@ -66,16 +69,15 @@ pub fn app(
         .route("/readyz", get(|| ready(pool)))
         .layer(StripIdentityLayer::new());
     Ok(graphql_routes(graphql)
+        .route_layer(usage.layer())
         .route_layer(graphql_guard)
-        .merge(ops_routes(ops, ops_guard))
+        .route_layer(usage.layer())
+        .merge(ops_routes(ops, ops_guard, usage))
         .merge(sites)
         .merge(open)
         .layer(CatchPanicLayer::new())
-        .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        // A caller's own id could pass for one of ours.
-        .layer(StripIdentityLayer::with_prefixes(["x-request-id"])))
+        .layer(RequestIdLayer::new()))
 }
 
 /// Ready means: keys can be asked for.
@@ -137,9 +139,10 @@ fn ops_verifier(
     Ok(corezoid.with_tolerance(config.tolerance).with_last_used(last_used.clone()))
 }
 
-/// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.
+/// The span of a request: the route's template, and the path without the signature that Corezoid's clients put there.
 fn span(request: &Request<Body>) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
-    tracing::info_span!("request", method = %request.method(), route, id)
+    let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
+    let path = redact::path(request.uri());
+    tracing::info_span!("request", method = %request.method(), route, path = &*path, id)
 }

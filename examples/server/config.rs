@@ -6,7 +6,11 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use countersign::{oauth2::TokenType, verify::Tolerance};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// A server that puts signature verification in front of a GraphQL API and an operations endpoint.
 #[derive(Debug, Parser)]
@@ -26,6 +30,14 @@ pub struct Config {
         value_name = "URL"
     )]
     pub database_url: String,
+
+    /// Where operators get metrics from: http://…/metrics, 127.0.0.1:9464 unless it is taken. Port 0 takes a free one.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<SocketAddr>,
+
+    /// How often the usage of clients is written, in seconds; a crash loses that much of it.
+    #[arg(long, env = "COUNTERSIGN_USAGE_INTERVAL", default_value_t = 10, value_name = "SECONDS")]
+    pub usage_interval: u64,
 
     /// The database server itself, to listen to, where DATABASE_URL leads through a pooler: postgres://…
     #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
@@ -97,6 +109,9 @@ pub enum Engine {
 }
 
 impl Config {
+    /// Where operators are listened to, if they do not say: the usual port of an OpenTelemetry exporter for Prometheus.
+    pub const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
     /// The engine that the database's URL names.
     pub fn engine(&self) -> anyhow::Result<Engine> {
         match self.database_url.split_once(':').map(|(scheme, _)| scheme) {

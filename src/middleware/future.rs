@@ -9,7 +9,11 @@ use super::{
 use crate::{
     error::{VerifyError, VerifyErrorKind},
     message::Message,
-    verify::steps::{Begun, Records, Seeking, Step, Verification},
+    metrics::Watch,
+    verify::{
+        Verified,
+        steps::{Begun, Records, Seeking, Step, Verification},
+    },
 };
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response, Uri, header::CONTENT_ENCODING, request::Parts};
@@ -43,6 +47,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         share: Share,
+        watch: Watch,
         #[pin]
         phase: Phase<S, ReqBody, S::Future>,
         inner_body: PhantomData<fn() -> B>,
@@ -105,7 +110,8 @@ where
     pub(super) fn new(settings: Arc<Settings>, inner: S, request: Request<ReqBody>) -> Self {
         let (head, body) = request.into_parts();
         Self {
-            share: Share::new(settings),
+            share: Share::new(settings, &head),
+            watch: Watch::start(),
             phase: Phase::Judging {
                 request: Some((head, inner)),
                 frames: Frames::default(),
@@ -170,10 +176,19 @@ where
         let verdict = ready!(open.poll_verdict(cx));
         this.share.release();
         let caller = || verification.as_ref().and_then(Verification::caller);
-        let caller = match verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into())) {
+        let verdict = verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into()));
+        let outcome = verdict.as_ref().map_or_else(|error| error.kind().outcome(), Verified::outcome);
+        let scheme = verification.as_ref().map(Verification::scheme);
+        this.share.metrics.record(scheme, outcome, *this.watch, frames.len());
+        let caller = match verdict {
             Ok(caller) => caller,
             Err(error) => {
-                let refused = refuse::refuse(this.share, verification.as_ref(), &error);
+                let refused = refuse::refuse(
+                    this.share,
+                    request.as_ref().map(|(head, _)| head),
+                    verification.as_ref(),
+                    &error,
+                );
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
         };

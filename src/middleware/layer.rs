@@ -1,13 +1,13 @@
 //! The layer: a verifier, the limits, and the shape of refusals.
 
-use super::{Problem, Rejection, VerifiedBody, Verify, strip::Prefixes};
+use super::{Problem, Rejection, RequestId, VerifiedBody, Verify, request_id::RequestIds, strip::Prefixes};
 use crate::{
     error::VerifyErrorKind,
+    metrics::Verifications,
     verify::{Verified, Verifier},
 };
 use http::{Extensions, HeaderValue, request::Parts};
 use std::{
-    hash::{BuildHasher as _, RandomState},
     marker::PhantomData,
     ops::Deref,
     sync::{
@@ -43,8 +43,8 @@ pub(super) struct Settings {
     pub(super) held: Arc<AtomicU64>,
     /// No extensions, but room for the caller beside those that a router adds: a copy does not have to grow.
     room: Extensions,
-    request_ids: RandomState,
-    request_count: Arc<AtomicU64>,
+    pub(super) metrics: Arc<Verifications>,
+    pub(super) request_ids: Arc<RequestIds>,
 }
 
 impl Settings {
@@ -55,11 +55,6 @@ impl Settings {
             head.extensions.clone_from(&self.room);
         }
         head.extensions.insert(verified);
-    }
-
-    /// A name for a refusal that ties what the caller sees to what the operator sees.
-    pub(super) fn request_id(&self) -> u64 {
-        self.request_ids.hash_one(self.request_count.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -78,11 +73,18 @@ fn room() -> Extensions {
 pub(super) struct Share {
     settings: Arc<Settings>,
     held: u64,
+    /// What the server calls the request, where it has named it.
+    name: Option<RequestId>,
 }
 
 impl Share {
-    pub(super) const fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, held: 0 }
+    pub(super) fn new(settings: Arc<Settings>, head: &Parts) -> Self {
+        Self { settings, held: 0, name: head.extensions.get().cloned() }
+    }
+
+    /// A name that ties what the caller sees to what the operator sees.
+    pub(super) fn request_id(&self) -> RequestId {
+        self.name.clone().unwrap_or_else(|| self.request_ids.next())
     }
 
     /// Counts nothing any more: the bytes are verified, or gone.
@@ -135,8 +137,8 @@ impl VerifyLayer {
             held_limit: 256 << 20,
             held: Arc::default(),
             room: room(),
-            request_ids: RandomState::new(),
-            request_count: Arc::default(),
+            metrics: Arc::default(),
+            request_ids: Arc::default(),
         };
         Self { settings: Arc::new(settings), body: PhantomData }
     }

@@ -1,23 +1,26 @@
 //! What becomes of a verdict: the answer to a caller that is refused, and the one event for the operator.
 
-use super::{Problem, Refusal, Rejection, layer::Settings};
+use super::{
+    Problem, Refusal, Rejection,
+    layer::Share,
+    request_id::{REQUEST_ID, named_by_client},
+};
 use crate::{
     error::{VerifyError, VerifyErrorKind},
     verify::{Verified, steps::Verification},
 };
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Response, StatusCode,
+    HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+    request::Parts,
 };
 use std::{error::Error, fmt, iter, sync::Arc};
-
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Tells the operator of a request that passed.
 pub(super) fn tell_accepted(verified: &Verified) {
     tracing::debug!(
-        outcome = verified.outcome(),
+        outcome = verified.outcome().as_str(),
         scheme = verified.scheme(),
         key_id = verified.key_id().as_str(),
         spelling = verified.spelling(),
@@ -27,22 +30,23 @@ pub(super) fn tell_accepted(verified: &Verified) {
 
 /// Tells the operator why, and the caller as little as the refusal says.
 pub(super) fn refuse(
-    settings: &Settings,
+    share: &Share,
+    head: Option<&Parts>,
     verification: Option<&Verification>,
     error: &VerifyError,
 ) -> Response<Bytes> {
-    let request_id = format!("{:016x}", settings.request_id());
-    tell_refused(verification, error, &request_id);
-    let refusal = Refusal::new(error.kind(), &request_id);
-    let mut response = settings.rejection.respond(&refusal);
+    let request_id = share.request_id();
+    tell_refused(head, verification, error, request_id.as_str());
+    let refusal = Refusal::new(error.kind(), request_id.as_str());
+    let mut response = share.rejection.respond(&refusal);
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::try_from(&request_id) {
+    if let Some(id) = request_id.header_value() {
         headers.insert(&REQUEST_ID, id);
     }
     if status == StatusCode::UNAUTHORIZED {
-        for challenge in &settings.challenges {
+        for challenge in &share.challenges {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
     }
@@ -50,6 +54,7 @@ pub(super) fn refuse(
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response.extensions_mut().insert(error.kind());
+    response.extensions_mut().insert(error.kind().outcome());
     response
 }
 
@@ -70,9 +75,9 @@ pub(crate) fn refused_inside(error: VerifyError) -> Response<Bytes> {
 }
 
 /// Gives what was refused behind the layer the shape of the layer's own refusals.
-pub(super) fn shape<B: From<Bytes>>(settings: &Settings, mut response: Response<B>) -> Response<B> {
+pub(super) fn shape<B: From<Bytes>>(share: &Share, mut response: Response<B>) -> Response<B> {
     match response.extensions_mut().remove::<RefusedInside>() {
-        Some(RefusedInside(error)) => refuse(settings, None, &error).map(B::from),
+        Some(RefusedInside(error)) => refuse(share, None, None, &error).map(B::from),
         None => response,
     }
 }
@@ -88,15 +93,21 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-fn tell_refused(verification: Option<&Verification>, error: &VerifyError, request_id: &str) {
+fn tell_refused(
+    head: Option<&Parts>,
+    verification: Option<&Verification>,
+    error: &VerifyError,
+    request_id: &str,
+) {
     let scheme = verification.map(Verification::scheme);
     let key_id = verification.and_then(Verification::key_id).map(|key_id| key_id.as_str());
     let cause = error.source().map(Chain);
     let cause = cause.as_ref().map(tracing::field::display);
-    let outcome = error.kind().outcome();
+    let outcome = error.kind().outcome().as_str();
+    let client_request_id = head.and_then(|head| named_by_client(&head.headers));
     macro_rules! tell {
         ($level:ident) => {
-            tracing::$level!(outcome, scheme, key_id, request_id, %error, cause, "request refused")
+            tracing::$level!(outcome, scheme, key_id, request_id, client_request_id, %error, cause, "request refused")
         };
     }
     match error.kind() {

@@ -22,7 +22,7 @@ impl<P: Provider> MockProvider<P> {
         Self { provider, kit, server: Some(server) }
     }
 
-    pub(super) fn provider(&self) -> &P {
+    pub(super) const fn provider(&self) -> &Arc<P> {
         &self.provider
     }
 

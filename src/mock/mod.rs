@@ -50,6 +50,7 @@
 mod ateliere;
 mod ayyeka;
 mod builder;
+mod corezoid;
 mod explain;
 mod fault;
 mod graphql;
@@ -66,6 +67,7 @@ pub use self::{
     ateliere::{AteliereMock, ClientUsage},
     ayyeka::AyyekaMock,
     builder::{MockBuilder, MockError},
+    corezoid::CorezoidMock,
     fault::{Fault, FaultKind, FaultSpecError},
     handle::MockProvider,
     keys::MockCredential,

@@ -55,7 +55,7 @@ impl fmt::Display for Outcome {
             Self::Faulted => "fault",
             Self::NoRoute => "no_route",
             Self::Open => "open",
-            Self::Refused(kind) => kind.outcome(),
+            Self::Refused(kind) => kind.outcome().as_str(),
         })
     }
 }

@@ -1,16 +1,24 @@
 //! Requests that a mock sends: webhooks and callbacks to the client under test.
 
 use super::{MockProvider, Provider};
+use crate::{secret::Secret, sign::Signer};
 use axum::body::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response, header::CONTENT_TYPE};
+use serde_json::Value;
 use std::{error::Error, fmt, time::Duration};
 
 /// How long the client under test may take to answer. Corezoid waits as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A request could not be sent, or was not answered. The cause is its [`source`](Error::source).
+/// A request could not be made, signed or sent, or was not answered. The cause is its [`source`](Error::source).
 #[derive(Debug)]
-pub struct SendError(reqwest::Error);
+pub struct SendError(Box<dyn Error + Send + Sync>);
+
+impl SendError {
+    pub(super) fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,7 +28,7 @@ impl fmt::Display for SendError {
 
 impl Error for SendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
+        Some(&*self.0)
     }
 }
 
@@ -35,14 +43,30 @@ impl<P: Provider> MockProvider<P> {
     }
 }
 
+/// A request with a JSON body for a provider to send.
+pub(super) fn json(method: Method, url: &str, body: &Value) -> Result<Request<Bytes>, SendError> {
+    let request = Request::builder().method(method).uri(url).header(CONTENT_TYPE, "application/json");
+    request.body(body.to_string().into()).map_err(SendError::new)
+}
+
+/// Signs a request with a secret, by what makes a signer of it.
+pub(super) fn sign(
+    request: &mut Request<Bytes>,
+    secret: &str,
+    signer: impl FnOnce(&Secret) -> Signer,
+) -> Result<(), SendError> {
+    let secret = Secret::new(secret).map_err(SendError::new)?;
+    signer(&secret).sign(request).map(drop).map_err(SendError::new)
+}
+
 /// Sends a request for a provider.
 pub(super) async fn send(request: Request<Bytes>) -> Result<Response<Bytes>, SendError> {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    let client = client.timeout(PATIENCE).build().map_err(SendError)?;
-    let answer = client.execute(request.try_into().map_err(SendError)?).await.map_err(SendError)?;
+    let client = client.timeout(PATIENCE).build().map_err(SendError::new)?;
+    let answer = client.execute(request.try_into().map_err(SendError::new)?).await.map_err(SendError::new)?;
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = answer.status();
     response.headers_mut().clone_from(answer.headers());
-    *response.body_mut() = answer.bytes().await.map_err(SendError)?;
+    *response.body_mut() = answer.bytes().await.map_err(SendError::new)?;
     Ok(response)
 }

@@ -11,6 +11,8 @@ mod admin;
 mod audit;
 #[cfg(feature = "cache")]
 mod cache;
+#[cfg(feature = "_sql")]
+mod census;
 mod import;
 mod last_used;
 mod lifecycle;
@@ -24,6 +26,7 @@ mod sqlite;
 mod tokens;
 #[cfg(feature = "_sql")]
 mod upkeep;
+mod usage;
 
 #[cfg(feature = "cache")]
 pub use self::cache::{CacheLimits, CachingKeyStore, Changes, Lease, Loaded, Source, Wanted};
@@ -47,10 +50,12 @@ pub use self::{
         ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary, SigningKeySummary,
         TokenAdmin,
     },
+    usage::{Caller, Counted, Counts, LATENCY_BOUNDS, Usage, UsageLog, UsageOf},
 };
 #[cfg(feature = "_sql")]
 pub use self::{
     audit::{AuditEntry, AuditLog, AuditQuery},
+    census::{KeyCensus, KeyCounts, keep_counting_keys},
     upkeep::{KeyringUse, Resealed, SecretPlace, Upkeep},
 };
 

@@ -58,6 +58,8 @@ mod oauth2;
 // Stand-ins of the providers, for those who test their clients.
 #[cfg(feature = "mock")]
 mod mock;
+// One word and one name for what became of each request.
+mod outcomes;
 // What a verified caller may do, and how it is told that it may not.
 mod permissions;
 // What holds for every request of every scheme.

@@ -10,7 +10,9 @@
 //! * `text` is only shown. Any other word fails the test, so that nothing stays unrun by mistake.
 
 use crate::support::markdown::blocks;
-use countersign::scheme::{Ateliere, Corezoid, Covers, SalesCloud, Scheme};
+use countersign::scheme::{
+    Ateliere, Corezoid, CorezoidCallback, Covers, SalesCloud, SalesCloudWebhook, Scheme,
+};
 use std::{
     env,
     fs::{self, File},
@@ -63,7 +65,13 @@ fn every_block_is_run_or_said_to_be_shown_only() {
 
 #[test]
 fn the_table_says_what_each_scheme_signs() {
-    let schemes: [&dyn Scheme; 3] = [&Ateliere::default(), &Corezoid::default(), &SalesCloud::default()];
+    let schemes: [&dyn Scheme; 5] = [
+        &Ateliere::default(),
+        &Corezoid::default(),
+        &CorezoidCallback::default(),
+        &SalesCloud::default(),
+        &SalesCloudWebhook::default(),
+    ];
     for scheme in schemes {
         let start = format!("| `{}` |", scheme.name());
         let row = README.lines().find_map(|line| line.strip_prefix(&start)).expect("a row for the scheme");

@@ -13,6 +13,7 @@ use crate::{
     orgs::OrgsCommand,
     output::{Format, Output},
     sign::SignArgs,
+    stats::StatsArgs,
     tokens::TokensCommand,
     verify::VerifyArgs,
 };
@@ -97,6 +98,8 @@ pub enum Command {
     Orgs(OrgsCommand),
     /// Sign a request and print what to send
     Sign(SignArgs),
+    /// See which clients call, in which versions, and who still uses what
+    Stats(StatsArgs),
     /// Create, list and revoke read tokens, and look into JWTs
     #[command(subcommand)]
     Tokens(TokensCommand),

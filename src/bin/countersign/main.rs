@@ -22,6 +22,7 @@ mod probe;
 mod schemes;
 mod secret_input;
 mod sign;
+mod stats;
 mod times;
 mod tokens;
 mod verify;
@@ -64,6 +65,7 @@ async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Mock(args) => mock::run(args, output).await?,
         Command::Orgs(command) => orgs::run(command, output).await?,
         Command::Sign(args) => sign::run(args, output).await?,
+        Command::Stats(args) => stats::run(args, output).await?,
         Command::Tokens(command) => tokens::run(command, output).await?,
         Command::Verify(args) => return verify::run(args, output).await,
     }

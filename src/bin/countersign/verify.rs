@@ -60,7 +60,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "SECONDS|off", default_value = "300")]
     tolerance: ToleranceArg,
 
-    /// Ateliere: a URL under which clients know the server; repeatable
+    /// Ateliere, SalesCloud's webhooks: a URL under which clients know the server; repeatable
     #[arg(long = "public-url", value_name = "URL")]
     public_urls: Vec<String>,
 
@@ -210,8 +210,8 @@ impl Report {
         notes: Vec<String>,
     ) -> Self {
         let (outcome, refusal) = match verdict {
-            Verdict::Valid(verified) => (verified.outcome(), None),
-            Verdict::Invalid(kind, status) => (kind.outcome(), Some((*kind, *status))),
+            Verdict::Valid(verified) => (verified.outcome().as_str(), None),
+            Verdict::Invalid(kind, status) => (kind.outcome().as_str(), Some((*kind, *status))),
         };
         let reason = match (&presented, verdict) {
             (Err(error), _) => Some(error.to_string()),
