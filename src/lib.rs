@@ -103,6 +103,6 @@ pub use self::{
 };
 
 /// The README's Rust blocks, compiled as documentation tests.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "mock"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -55,11 +55,11 @@ mod middleware;
 // The issuer of tokens, and who gets through with them.
 #[cfg(feature = "oauth2")]
 mod oauth2;
-// One word and one name for what became of each request.
-mod outcomes;
 // Stand-ins of the providers, for those who test their clients.
 #[cfg(feature = "mock")]
 mod mock;
+// One word and one name for what became of each request.
+mod outcomes;
 // What a verified caller may do, and how it is told that it may not.
 mod permissions;
 // What holds for every request of every scheme.

@@ -119,7 +119,7 @@ async fn a_clock_that_is_wrong_makes_tokens_end_or_not_begin() {
     let token = token["access_token"].as_str().unwrap();
     mock.fault(Fault::skew(4000).times(1));
     mock.fault(Fault::skew(-4000).times(1));
-    for (status, outcome) in [(401, "expired"), (401, "not_yet_valid"), (200, "accepted")] {
+    for (status, outcome) in [(401, "expired"), (401, "future"), (200, "accepted")] {
         let sent = http().get(format!("{}/site", mock.endpoint())).bearer_auth(token).send().await.unwrap();
         assert_eq!(sent.status(), status);
         assert_eq!(mock.requests().last().unwrap().outcome().to_string(), outcome);
