@@ -18,8 +18,8 @@ mod cache;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
-// What a killed command leaves in the store: nothing half done.
-#[cfg(all(feature = "cli", unix))]
+// What a killed program leaves in the store: nothing half done.
+#[cfg(all(feature = "cli", target_os = "linux"))]
 mod cli_kills;
 // Foreign clients, run as they are.
 mod clients;
