@@ -77,6 +77,9 @@ mod sockets;
 // What every key store does and refuses, run over each of them.
 #[cfg(feature = "sqlite")]
 mod store_contract;
+// What a server answers whose key store is damaged, or away.
+#[cfg(feature = "cli")]
+mod store_trouble;
 // What several of these share.
 mod support;
 // Which of the URLs that clients type a server can know again.
