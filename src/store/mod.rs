@@ -39,7 +39,7 @@ pub use self::{
         Account, AdminError, AdminErrorKind, CredentialSummary, KeyAdmin, NewCredential, OrganizationSummary,
         SecretSummary,
     },
-    import::{SecretRefused, check_secret, check_token, fingerprint, hint},
+    import::{SecretRefused, check_secret, check_token, fingerprint, hint, secret_hint},
     last_used::{LastUsed, Use, UseLog},
     lifecycle::{By, ChangeRefused, KeyLifecycle, Limit, Overlap, Rotated, Rotation},
     memory::MemoryKeyStore,
@@ -51,7 +51,7 @@ pub use self::{
 #[cfg(feature = "_sql")]
 pub use self::{
     audit::{AuditEntry, AuditLog, AuditQuery},
-    upkeep::{KeyringUse, Resealed, SecretPlace, Upkeep},
+    upkeep::{KeyringUse, Resealed, SecretHint, SecretPlace, Upkeep},
 };
 
 use crate::credential::{

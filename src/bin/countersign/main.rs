@@ -21,6 +21,7 @@ mod probe;
 mod schemes;
 mod secret_input;
 mod sign;
+mod sql_file;
 mod times;
 mod tokens;
 mod verify;
