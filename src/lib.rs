@@ -26,7 +26,7 @@
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
 //! | sign requests as a client does | [`sign`] |
-//! | know why a request was refused | [`Outcome`], [`error`], and one `tracing` event a request |
+//! | know why a request was refused | [`Outcome`], [`error`], one `tracing` event a request, and [`explain`] |
 //!
 //! # What is promised
 //!
@@ -60,8 +60,11 @@ pub mod credential;
 #[cfg(feature = "_sql")]
 pub mod envelope;
 pub mod error;
+pub mod explain;
 #[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "_sql")]
+pub mod inspector;
 #[cfg(feature = "oauth2")]
 pub mod jwt;
 pub mod message;

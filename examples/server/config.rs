@@ -61,6 +61,15 @@ pub struct Config {
     #[arg(long, env = "COUNTERSIGN_BODY_LIMIT", default_value_t = 2 << 20, value_name = "BYTES")]
     pub body_limit: u64,
 
+    /// Address of the listener for operators, which shows why requests were refused (`countersign explain REQUEST_ID`).
+    /// None by default. It must be loopback: nothing guards it.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<SocketAddr>,
+
+    /// Explain every refused request into the log: for development.
+    #[arg(long, env = "COUNTERSIGN_EXPLAIN_ALL")]
+    pub explain_all: bool,
+
     /// Make no demonstration keys, and refuse those that were made.
     #[arg(long, env = "COUNTERSIGN_NO_DEMO")]
     pub no_demo: bool,

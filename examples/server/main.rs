@@ -55,6 +55,11 @@ fn run(config: &Config) -> anyhow::Result<()> {
             config.listen
         );
     }
+    if let Some(address) = config.admin_listen.filter(|address| !address.ip().is_loopback()) {
+        bail!(
+            "{address} can be reached by others, and nothing guards what operators see: name a loopback address"
+        );
+    }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime =
         runtime.enable_all().thread_stack_size(STACK).build().context("cannot start the runtime")?;
@@ -72,7 +77,15 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let here = format!("http://{address}");
     let public_url = config.public_urls.first().unwrap_or(&here);
     let last_used = LastUsed::default();
-    let app = app::app(config, &keys, &pool, public_url, &last_used)?;
+    let inspector = app::inspector(config, &keys)?;
+    let app = app::app(config, &keys, &pool, public_url, &last_used, &inspector)?;
+    let mut operators = None;
+    if let Some(address) = config.admin_listen {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+        operators = Some(listener.local_addr()?);
+        tokio::spawn(serve::serve(listener, app::admin(inspector)));
+    }
     // Whoever waits for the line below may use the demonstration keys at once.
     let mut demo = None;
     if config.demo() {
@@ -82,6 +95,9 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         demo = Some((made, file));
     }
     println!("listening on {here}");
+    if let Some(address) = operators {
+        println!("operators: http://{address}");
+    }
     if let Some((demo, file)) = demo {
         demo.print(address, &file)?;
     }

@@ -4,7 +4,7 @@ use std::{
     env, fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread,
 };
 use tempfile::TempDir;
@@ -28,9 +28,14 @@ impl Server {
 
     /// Starts the server over a database that is new, but for the tables and the keyring that an operator makes.
     pub(crate) fn start_on(database_url: &str) -> Self {
+        Self::start_on_with(database_url, &[])
+    }
+
+    /// The same, with arguments.
+    pub(crate) fn start_on_with(database_url: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         countersign(folder.path(), Some(database_url), &["migrate"]);
-        Self::start_in(folder, Some(database_url), &[])
+        Self::start_in(folder, Some(database_url), arguments)
     }
 
     /// Starts one more server over the same database, with the same keyring.
@@ -57,6 +62,9 @@ impl Server {
         output.read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
         let mut printed = String::new();
+        if arguments.contains(&"--admin-listen") {
+            output.read_line(&mut printed).unwrap();
+        }
         let without = |argument: &&str| matches!(*argument, "--no-demo" | "--public-url");
         let demo = database_url.is_none() && !arguments.iter().any(without);
         while demo && !printed.ends_with("/v2.0/site)\n") {
@@ -88,6 +96,18 @@ impl Server {
         Self::start(&[arguments, &place].concat())
     }
 
+    /// `http://host:port` of the listener for operators.
+    pub(crate) fn operators(&self) -> &str {
+        let line = self.printed.lines().find_map(|line| line.strip_prefix("operators: "));
+        line.unwrap_or_else(|| panic!("no listener for operators: {}", self.printed))
+    }
+
+    /// Runs the command line in the server's folder, and returns its exit code and what it printed.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let ran = command(self.folder(), self.database_url.as_deref(), arguments);
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+    }
+
     /// Runs the command line in the server's folder and returns what it printed; it must succeed.
     pub(crate) fn countersign(&self, arguments: &[&str]) -> String {
         countersign(self.folder(), self.database_url.as_deref(), arguments)
@@ -116,16 +136,20 @@ impl Drop for Server {
 }
 
 fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> String {
-    let ran = Command::new(env!("CARGO_BIN_EXE_countersign"))
+    let ran = command(folder, database_url, arguments);
+    assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
+}
+
+fn command(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_countersign"))
         .args(arguments)
         .current_dir(folder)
         .env_remove("DATABASE_URL")
         .envs(database_url.map(|url| ("DATABASE_URL", url)))
         .stdin(Stdio::null())
         .output()
-        .unwrap();
-    assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
+        .unwrap()
 }
 
 /// Something that cargo built beside this test.
