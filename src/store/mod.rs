@@ -17,6 +17,7 @@ mod import;
 mod last_used;
 mod lifecycle;
 mod memory;
+mod opened;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "_sql")]
@@ -46,6 +47,7 @@ pub use self::{
     last_used::{LastUsed, Use, UseLog},
     lifecycle::{By, ChangeRefused, KeyLifecycle, Limit, Overlap, Rotated, Rotation},
     memory::MemoryKeyStore,
+    opened::{OpenSecrets, OpenedSecret},
     tokens::{
         ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary, SigningKeySummary,
         TokenAdmin,

@@ -23,8 +23,13 @@ mod cli;
 mod cli_kills;
 // Foreign clients, run as they are.
 mod clients;
+// That a running server explains refusals of keys under debug, to operators only.
+#[cfg(feature = "cli")]
+mod debugged;
 // What a signature covers, and that the docs say so.
 mod covers;
+// Mistakes that clients make, and what is said about them.
+mod explain;
 // Which operation of a GraphQL document runs, and that the executor agrees.
 #[cfg(feature = "graphql")]
 mod graphql_operations;

@@ -95,7 +95,15 @@ impl Commons {
 /// Whether two credentials without secrets and revisions say the same.
 fn is_same(one: &Credential, other: &Credential) -> bool {
     let Credential {
-        principal, organization, public_key, permissions, state, not_before, expires_at, ..
+        principal,
+        organization,
+        public_key,
+        permissions,
+        state,
+        not_before,
+        expires_at,
+        debug_until,
+        ..
     } = one;
     *principal == other.principal
         && *organization == other.organization
@@ -103,6 +111,7 @@ fn is_same(one: &Credential, other: &Credential) -> bool {
         && *permissions == other.permissions
         && *state == other.state
         && (*not_before, *expires_at) == (other.not_before, other.expires_at)
+        && *debug_until == other.debug_until
 }
 
 #[cfg(test)]

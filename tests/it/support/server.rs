@@ -8,7 +8,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread,
 };
 use tempfile::TempDir;
@@ -35,9 +35,14 @@ impl Server {
 
     /// Starts the server over a database that is new, but for the tables and the keyring that an operator makes.
     pub(crate) fn start_on(database_url: &str) -> Self {
+        Self::start_on_with(database_url, &[])
+    }
+
+    /// The same, with arguments.
+    pub(crate) fn start_on_with(database_url: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         countersign(folder.path(), Some(database_url), &["migrate"]);
-        Self::start_in(folder, Some(database_url), &[])
+        Self::start_in(folder, Some(database_url), arguments)
     }
 
     /// Starts one more server over the same database, with the same keyring.
@@ -59,6 +64,7 @@ impl Server {
     pub(crate) fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
         let mut process = Command::new(built("examples/server"))
             .args(["--listen", "127.0.0.1:0"])
+            .args(if arguments.contains(&"--admin-listen") { &[][..] } else { &["--admin-listen", "127.0.0.1:0"] })
             .args(arguments)
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")
@@ -73,6 +79,7 @@ impl Server {
         output.read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
         let mut printed = String::new();
+        output.read_line(&mut printed).unwrap();
         let without = |argument: &&str| matches!(*argument, "--no-demo" | "--public-url");
         let demo = database_url.is_none() && !arguments.iter().any(without);
         while demo && !printed.ends_with("/v2.0/site)\n") {
@@ -126,6 +133,18 @@ impl Server {
         Self::start(&[arguments, &place].concat())
     }
 
+    /// `http://host:port` of the listener for operators.
+    pub(crate) fn operators(&self) -> &str {
+        let line = self.printed.lines().find_map(|line| line.strip_prefix("operators: "));
+        line.unwrap_or_else(|| panic!("no listener for operators: {}", self.printed))
+    }
+
+    /// Runs the command line in the server's folder, and returns its exit code and what it printed.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let ran = command(self.folder(), self.database_url.as_deref(), arguments);
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+    }
+
     /// Runs the command line in the server's folder and returns what it printed; it must succeed.
     pub(crate) fn countersign(&self, arguments: &[&str]) -> String {
         countersign(self.folder(), self.database_url.as_deref(), arguments)
@@ -154,16 +173,20 @@ impl Drop for Server {
 }
 
 fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> String {
-    let ran = Command::new(env!("CARGO_BIN_EXE_countersign"))
+    let ran = command(folder, database_url, arguments);
+    assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
+}
+
+fn command(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_countersign"))
         .args(arguments)
         .current_dir(folder)
         .env_remove("DATABASE_URL")
         .envs(database_url.map(|url| ("DATABASE_URL", url)))
         .stdin(Stdio::null())
         .output()
-        .unwrap();
-    assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
+        .unwrap()
 }
 
 /// Something that cargo built beside this test.
