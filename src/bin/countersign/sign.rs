@@ -140,7 +140,7 @@ async fn signer(args: &SignArgs, known: &KnownScheme, output: &Output) -> Result
         None => {
             let credential = stored(args, known, output).await?;
             if known.scheme().tenancy() == Tenancy::Named {
-                organization = organization.or(credential.organization);
+                organization = organization.or_else(|| credential.organization.clone());
             }
             public_key = public_key.or_else(|| credential.public_key.as_deref().map(str::to_owned));
             // A credential has a secret from its beginning on, newest first.
