@@ -72,6 +72,10 @@ pub struct VerifyArgs {
     #[arg(long)]
     lenient_time: bool,
 
+    /// Corezoid: open a route for uploads, whose reduced form is signed: `/api/2/upload`; repeatable
+    #[arg(long = "multipart-route", value_name = "PATH")]
+    multipart_routes: Vec<String>,
+
     #[command(flatten)]
     secret: SecretArgs,
 
@@ -102,8 +106,12 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
             "put one of them into a file",
         ));
     }
-    let settings =
-        Settings { public_urls: args.public_urls, routes: args.routes, lenient_time: args.lenient_time };
+    let settings = Settings {
+        public_urls: args.public_urls,
+        routes: args.routes,
+        lenient_time: args.lenient_time,
+        multipart_routes: args.multipart_routes,
+    };
     let known = args.scheme.with(&settings).map_err(|error| misconfigured(&error))?;
     let secret = args.secret.read(output)?;
     let mut recorded = wire::read(&read_input(&args.request)?)?;
