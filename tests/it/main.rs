@@ -77,6 +77,9 @@ mod readme;
 mod reference_server;
 // What a caller that is refused gets to see.
 mod refusals;
+// What clients sign, and that it gets through.
+#[cfg(feature = "client")]
+mod signers;
 // How fast a revoked key stops, on two servers under load.
 #[cfg(feature = "cli")]
 mod revocation;

@@ -50,6 +50,10 @@ pub struct JudgeArgs {
     #[arg(long)]
     lenient_time: bool,
 
+    /// Corezoid: open a route for uploads, whose reduced form is signed: `/api/2/upload`; repeatable
+    #[arg(long = "multipart-route", value_name = "PATH")]
+    multipart_routes: Vec<String>,
+
     #[command(flatten)]
     secret: SecretArgs,
 
@@ -116,6 +120,7 @@ impl JudgeArgs {
             public_urls: self.public_urls.clone(),
             routes: self.routes.clone(),
             lenient_time: self.lenient_time,
+            multipart_routes: self.multipart_routes.clone(),
         };
         let known = scheme.with(&settings).map_err(|error| misconfigured(&error))?;
         let Recorded { request, mut notes } = self.record(request)?;
