@@ -25,7 +25,7 @@
 //! | set tolerance and clock, accept several schemes on a route | [`verify`] |
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
-//! | sign requests as a client does | [`sign`] |
+//! | sign requests as a client does | [`sign`]; with `reqwest`, and with access tokens: `client` (feature `client`) |
 //! | know why a request was refused | [`Outcome`], [`error`], and one `tracing` event a request |
 //! | test against a stand-in of a provider | `mock` (feature `mock`) |
 //! | know which clients call, and what they still use | [`awareness`] |
@@ -51,6 +51,7 @@
 //! | `postgres` | a key store in Postgres, secrets sealed, over TLS where its URL asks for it |
 //! | `oauth2` | an issuer of access tokens for client credentials, and the verifier of its bearer tokens |
 //! | `graphql` | the guard that a GraphQL document passes before any executor parses it |
+//! | `client` | signed requests with `reqwest`, and an OAuth 2.0 client that keeps and renews its token |
 //! | `mock` | stand-ins of the providers, for tests |
 //! | `metrics` | counters and histograms through the `metrics` facade |
 //! | `cli` | the `countersign` command line |
@@ -62,6 +63,8 @@
 pub mod awareness;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod clock;
 pub mod credential;
 #[cfg(feature = "_sql")]

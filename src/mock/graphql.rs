@@ -16,7 +16,6 @@ use async_graphql::{
 };
 use axum::{
     Json,
-    body::Bytes,
     response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
@@ -69,6 +68,23 @@ pub(super) fn operations(body: &[u8]) -> Vec<Operation> {
     package.requests.iter().take(BATCH_LIMIT).map(names).collect()
 }
 
+/// The fields at the top of all operations in a body, by their own names; `None` if not all are plain to see.
+pub(super) fn fields(body: &[u8]) -> Option<Vec<String>> {
+    let package = Package::read(body).ok()?;
+    let mut fields = Vec::new();
+    for request in &package.requests {
+        let document = DocumentGuard::default().check(&request.query).ok()?;
+        let document = parse_query(document.text()).ok()?;
+        for (_, operation) in document.operations.iter() {
+            for selection in &operation.node.selection_set.node.items {
+                let Selection::Field(field) = &selection.node else { return None };
+                fields.push(field.node.name.node.to_string());
+            }
+        }
+    }
+    Some(fields)
+}
+
 fn names(request: &Request) -> Operation {
     let given = request.operation_name.iter().filter(|name| !name.is_empty()).cloned();
     let document = DocumentGuard::default().check(&request.query).ok();
@@ -103,7 +119,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Endpoint<Q, M> {
     }
 
     /// Answers a body: 400 if it holds no GraphQL request, else 200 with data or errors.
-    pub(super) async fn answer(&self, caller: &Caller, stubbed: &Stubbed, body: &Bytes) -> Response {
+    pub(super) async fn answer(&self, caller: &Caller, stubbed: &Stubbed, body: &[u8]) -> Response {
         let package = match Package::read(body) {
             Ok(package) if package.requests.len() > BATCH_LIMIT => {
                 return unusable("too many requests at once");

@@ -38,6 +38,13 @@ impl<P: Provider> MockProvider<P> {
         format!("{}{}", self.base_url(), P::ENDPOINT)
     }
 
+    /// What a client needs to know beside base URL and credential, each under a name for programs: SalesCloud's read token
+    /// and the key of its webhooks, the URL of Corezoid's synchronous API.
+    #[must_use]
+    pub fn details(&self) -> Vec<(&'static str, String)> {
+        self.provider.details()
+    }
+
     /// The credential that the mock made, or the first that it was given.
     ///
     /// # Panics

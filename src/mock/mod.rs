@@ -41,7 +41,8 @@
 //!    `Extension<Stubbed>` for `reply(index)` before it answers the operation at that index itself. Otherwise a stub
 //!    answers the whole request, and the handler is not asked.
 //! 5. `trouble` is the body of a 429, 500 or 503, in the provider's shape.
-//! 6. `state` and `restore` are what `--state` keeps: everything that the provider remembers, as JSON.
+//! 6. `details` are what a client needs beside the credential: a token, a second URL.
+//! 7. `state` and `restore` are what `--state` keeps: everything that the provider remembers, as JSON.
 //!
 //! A constructor for [`MockProvider`] (as `MockProvider::ateliere`) and a line in the command line's list make it known.
 //! What a provider can do beyond the frame (send a callback, say who called) are methods of `MockProvider<Itself>`, which
@@ -59,6 +60,7 @@ mod keys;
 mod provider;
 mod received;
 mod relay;
+mod salescloud;
 mod send;
 mod server;
 mod stub;
@@ -73,6 +75,7 @@ pub use self::{
     keys::MockCredential,
     provider::Provider,
     received::{Outcome, Received},
+    salescloud::SalesCloudMock,
     send::SendError,
     stub::{Stub, Times},
 };

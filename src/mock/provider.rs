@@ -63,6 +63,11 @@ pub trait Provide: Send + Sync + Sized + 'static {
     /// The body of an error that has nothing to do with the request: 429, 500, 503.
     fn trouble(status: StatusCode) -> Value;
 
+    /// What a client needs to know beside base URL and credential, each under a name for programs.
+    fn details(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// All that the provider remembers.
     fn state(&self) -> Value;
 

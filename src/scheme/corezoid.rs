@@ -39,6 +39,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Uploads
+//!
+//! A multipart body is signed in a reduced form, by the vendor's own clients as by the server they talk to: lines that
+//! look like boundaries vanish, wherever they begin (`-+[0-9A-Za-z_]+-*\r\n`), then white space at both ends, then
+//! every CRLF but that of lines that begin with `Content-`. Only a route that is opted in by
+//! [`with_multipart_route`](Corezoid::with_multipart_route) takes bodies so, and only so.
+//!
 //! # Security
 //!
 //! Not covered: method, authority, path, query, organization, headers. Verifiers therefore accept `POST` on
@@ -71,6 +78,8 @@ const CREDENTIALS: &str = "{login}/{time}/{signature}";
 pub struct Corezoid {
     routes: Routes,
     lenient_time: bool,
+    /// The routes on which the reduced form of the body is signed: before the credentials are appended, and after.
+    multipart: Vec<(Route, Route)>,
 }
 
 impl Default for Corezoid {
@@ -79,7 +88,7 @@ impl Default for Corezoid {
     fn default() -> Self {
         let post = |prefix: &str| route(Method::POST, prefix).expect("a constant template is right");
         let routes = Routes::Only(["/api/1/json", "/api/2/json"].map(post).into());
-        Self { routes, lenient_time: false }
+        Self { routes, lenient_time: false, multipart: Vec::new() }
     }
 }
 
@@ -100,6 +109,36 @@ impl Corezoid {
     pub fn with_route(mut self, method: Method, prefix: &str) -> Result<Self, ConfigError> {
         self.routes.push(route(method, prefix)?);
         Ok(self)
+    }
+
+    /// Opts in a route for uploads, `POST` on `prefix` and the credentials, where the *reduced* form of a multipart
+    /// body is signed instead of the body: `/api/2/upload`. A body of more than 1 MiB is refused there.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::RouteTemplate`].
+    ///
+    /// # Security
+    ///
+    /// Weak: different bodies have the same reduced form, and a signature for one is good for all of them. Whoever
+    /// captures an upload can, within the tolerance, put in or take out line ends anywhere, and with them pieces like
+    /// `-5` CRLF, which changes what a part means and where it ends: `[]` and `[-5` CRLF `]` are the same. The
+    /// `Content-Type`, and with it the boundary, is not signed at all. Put nothing behind this route that must not be
+    /// done with an altered file, and rely on TLS.
+    ///
+    /// A body is held twice while it is verified, and hashed in one go at its end.
+    pub fn with_multipart_route(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        let signed = route(Method::POST, prefix)?;
+        self.multipart.push((Route::new(Method::POST, prefix)?, signed.clone()));
+        self.routes.push(signed);
+        Ok(self)
+    }
+
+    /// Whether the body of this message is signed in its reduced form. A path without credentials is that of a request
+    /// that is being signed.
+    fn is_multipart(&self, path: &str) -> bool {
+        let signed = self.routes.matching(path).next().is_some();
+        self.multipart.iter().any(|(bare, whole)| (if signed { whole } else { bare }).matches_path(path))
     }
 
     /// Also accepts a time with a fraction, `1795290492.6720548`, as the Python package `corezoid` signs and sends it.
@@ -126,9 +165,9 @@ pub(super) fn time(text: &str, fractions: bool) -> Option<SignedTime<'_>> {
 }
 
 /// What is signed, wherever the time stands.
-pub(super) fn base<'m>(parameters: &Parameters<'m>) -> SignatureBase<'m> {
+pub(super) fn base<'m>(parameters: &Parameters<'m>, body: Segment<'m>) -> SignatureBase<'m> {
     let time = parameters.time.as_ref().map(|time| time.text.clone()).unwrap_or_default();
-    SignatureBase::from([Segment::text(time), Segment::Secret, Segment::Body, Segment::Secret])
+    SignatureBase::from([Segment::text(time), Segment::Secret, body, Segment::Secret])
 }
 
 /// Gives a request another path and query.
@@ -196,8 +235,9 @@ impl Scheme for Corezoid {
         Ok(Some(Presented::new(parameters, signature)))
     }
 
-    fn signature_base<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
-        base(parameters)
+    fn signature_base<'m>(&self, message: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
+        let multipart = !self.multipart.is_empty() && self.is_multipart(message.path());
+        base(parameters, if multipart { Segment::BodyReduced } else { Segment::Body })
     }
 
     fn attach(

@@ -65,7 +65,7 @@ use super::{
 use crate::{
     error::{ConfigError, SignError, VerifyError},
     message::Message,
-    signature::{Algorithm, Case, Signature, SignatureBase},
+    signature::{Algorithm, Case, Segment, Signature, SignatureBase},
 };
 use http::{Method, request::Parts};
 
@@ -167,7 +167,7 @@ impl Scheme for CorezoidCallback {
     }
 
     fn signature_base<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
-        base(parameters)
+        base(parameters, Segment::Body)
     }
 
     fn attach(

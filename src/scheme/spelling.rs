@@ -84,6 +84,12 @@ impl PublicUrl {
         if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") }
     }
 
+    /// Whether this URL stands for the resource at `target`: for its own if it has a path or a query, or else for any.
+    pub(super) fn stands_for(&self, target: &str) -> bool {
+        let bare = self.spelling.len() == self.authority_len;
+        bare || self.target() == target.strip_suffix('?').unwrap_or(target)
+    }
+
     /// Whether a request that names `authority` came to this URL's server.
     pub(super) fn serves(&self, authority: &str) -> bool {
         let bare = |authority: &str| -> String {

@@ -10,6 +10,7 @@ mod compute;
 mod encoding;
 mod escape;
 mod key;
+mod multipart;
 
 pub use self::{
     algorithm::Algorithm,

@@ -292,6 +292,9 @@ impl Steps for SignatureVerifier {
         head: &Parts,
         target: &Uri,
     ) -> Result<Step, VerifyError> {
+        if verification.signing.as_ref().is_some_and(|signing| signing.computation.is_too_long()) {
+            return Err(VerifyErrorKind::BodyTooLarge.into());
+        }
         if self.prove(verification).is_none() {
             let again = self.next_spellings(verification, head, target).map(|()| Step::Again);
             return again.ok_or_else(|| verification.records.mismatch(verification.arrived).into());

@@ -233,7 +233,7 @@ fn the_docs_say_what_is_covered() {
         (
             "salescloud-webhook",
             SalesCloudWebhook::default().covers(),
-            page("src/scheme/salescloud_webhook.rs"),
+            page("src/scheme/salescloud_webhook/mod.rs"),
         ),
     ];
     let names = |covers: Covers, covered: bool| -> BTreeSet<&str> {

@@ -12,6 +12,8 @@
 //! | `POST /api/{1,2}/{json,nvp}/public/{process}/{hash}` | direct URLs, with a password where one was set |
 //! | `POST /api/1/plugins/callback/{request}` | the reply to a synchronous request (`__callback_url`) |
 //! | `GET /system/conf` | settings, without credentials |
+//! | `POST /mock/process` | adds a process: `{"number"}`; for tests in other languages |
+//! | `POST /mock/callback` | sends a callback: `{"url","conv_id","secret","body"}` |
 //!
 //! Operations: `alias`, `callback_hash`, `commit`, `company`, `company_users`, `conv`, `conv_auth`, `conv_params`,
 //! `dashboard`, `env_var`, `folder`, `group`, `node`, `obj_copy`, `obj_scheme`, `project`, `stage`, `stat`, `task`, `user`
@@ -97,24 +99,7 @@ impl MockProvider<CorezoidMock> {
     /// Makes a process of this number, with a start node that leads to a final one, unless there is one: for clients that
     /// have the number of their process in their settings.
     pub fn add_process(&self, number: u64) {
-        let caller = Caller { login: self.credential().key_id().to_owned(), ..Caller::default() };
-        self.provider().with(&caller, |session| {
-            if session.state.objects.contains_key(&number) {
-                return;
-            }
-            let mut conv = session.object(
-                Kind::Conv,
-                0,
-                "New object",
-                self.credential().organization().map(str::to_owned),
-            );
-            conv.members.insert("conv_type".to_owned(), "process".into());
-            conv.members.insert("status".to_owned(), "active".into());
-            let hash = session.state.hash(number);
-            conv.members.insert("hash".to_owned(), hash.into());
-            session.state.objects.insert(number, conv);
-            conv::insert_start_and_final(session, number);
-        });
+        self.provider().add_process(number);
     }
 
     /// Names the companies that there are. Any other is refused from now on, with the documented text.
@@ -142,9 +127,7 @@ impl MockProvider<CorezoidMock> {
         secret: &str,
         body: &Value,
     ) -> Result<Response<Bytes>, SendError> {
-        let mut request = send::json(Method::POST, url, body)?;
-        self.provider().sign(&mut request, conv_id, secret)?;
-        send::send(request).await
+        self.provider().send_callback(url, conv_id, secret, body).await
     }
 }
 
@@ -160,14 +143,13 @@ fn scheme() -> Option<Corezoid> {
         (Method::POST, "/sync/api/1/json"),
         (Method::POST, "/sync/api/2/json"),
         (Method::POST, "/api/2/download"),
-        (Method::POST, "/api/2/upload"),
         (Method::GET, "/api/2/upload/info"),
         (Method::POST, "/api/2/copy"),
         (Method::POST, "/api/2/compare"),
         (Method::POST, "/api/2/merge"),
         (Method::GET, "/user_downloads/{file}"),
     ];
-    let scheme = Corezoid::default().with_lenient_time();
+    let scheme = Corezoid::default().with_lenient_time().with_multipart_route("/api/2/upload").ok()?;
     routes.into_iter().try_fold(scheme, |scheme, (method, prefix)| scheme.with_route(method, prefix).ok())
 }
 
@@ -186,6 +168,33 @@ impl CorezoidMock {
         }
         self.replied.notify_waiters();
         done
+    }
+
+    fn add_process(self: &Arc<Self>, number: u64) {
+        self.with(&Caller::default(), |session| {
+            if session.state.objects.contains_key(&number) {
+                return;
+            }
+            let mut conv = session.object(Kind::Conv, 0, "New object", None);
+            conv.members.insert("conv_type".to_owned(), "process".into());
+            conv.members.insert("status".to_owned(), "active".into());
+            let hash = session.state.hash(number);
+            conv.members.insert("hash".to_owned(), hash.into());
+            session.state.objects.insert(number, conv);
+            conv::insert_start_and_final(session, number);
+        });
+    }
+
+    async fn send_callback(
+        &self,
+        url: &str,
+        conv_id: u64,
+        secret: &str,
+        body: &Value,
+    ) -> Result<Response<Bytes>, SendError> {
+        let mut request = send::json(Method::POST, url, body)?;
+        self.sign(&mut request, conv_id, secret)?;
+        send::send(request).await
     }
 
     fn effect(self: &Arc<Self>, caller: &Caller, effect: Effect) {
@@ -291,6 +300,10 @@ impl Provide for CorezoidMock {
     fn trouble(status: StatusCode) -> Value {
         let description = status.canonical_reason().unwrap_or("Error");
         json!({ "request_proc": "error", "ops": [{ "id": "", "proc": "error", "description": description }] })
+    }
+
+    fn details(&self) -> Vec<(&'static str, String)> {
+        vec![("sync_url", format!("{}/sync", self.base_url))]
     }
 
     fn state(&self) -> Value {

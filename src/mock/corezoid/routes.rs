@@ -17,17 +17,19 @@ use crate::{
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{OriginalUri, Path, State},
+    extract::{OriginalUri, Path, Request, State},
     response::{Html, IntoResponse as _, Response},
     routing::{self, get},
 };
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE},
     request::Parts,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
+use tower_service::Service as _;
 
 /// The largest body, in bytes: the provider's.
 const BODY_LIMIT: u64 = 16 << 20;
@@ -35,6 +37,9 @@ const BODY_LIMIT: u64 = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// And at most, whatever it is told. Ours.
 const LONGEST_PATIENCE: u64 = 600;
+
+/// Where the result of an upload is asked for.
+const INFO: &str = "/api/2/upload/info/{login}/{time}/{signature}";
 
 type Mock = State<Arc<CorezoidMock>>;
 
@@ -59,7 +64,7 @@ pub(super) fn of(mock: &Arc<CorezoidMock>, kit: &Kit) -> Router {
     let guarded = guarded.into_iter().fold(Router::new(), |router, (path, route)| router.route(&path, route));
     let guarded = guarded
         .route("/api/2/upload/{login}/{time}/{signature}", routing::post(uploaded).fallback(not_allowed))
-        .route("/api/2/upload/info/{login}/{time}/{signature}", get(info).fallback(not_allowed))
+        .route(INFO, get(info).fallback(not_allowed))
         .route("/user_downloads/{file}/{login}/{time}/{signature}", get(download).fallback(not_allowed))
         .with_state(Arc::clone(mock));
     let open = Router::new()
@@ -68,11 +73,18 @@ pub(super) fn of(mock: &Arc<CorezoidMock>, kit: &Kit) -> Router {
         .route("/api/{version}/{format}/public/{conv}/{hash}", routing::post(public).fallback(not_allowed))
         .route("/api/1/json", routing::post(session_only).fallback(not_allowed))
         .route("/api/2/json", routing::post(session_only).fallback(not_allowed))
+        .route("/mock/process", routing::post(add_process))
+        .route("/mock/callback", routing::post(send_callback))
         .with_state(Arc::clone(mock));
-    let Some(scheme) = super::scheme() else { return kit.open::<CorezoidMock>(open) };
+    let open = kit.open::<CorezoidMock>(open);
+    let Some(scheme) = super::scheme() else { return open };
     let verifier = SignatureVerifier::new(scheme, kit.keys()).with_clock(kit.clock());
     let layer = VerifyLayer::new(verifier).with_rejection(OpsErrors::default()).with_body_limit(BODY_LIMIT);
-    kit.guard::<CorezoidMock>(guarded, layer).merge(kit.open::<CorezoidMock>(open))
+    let guarded = kit.guard::<CorezoidMock>(guarded, layer);
+    let inner = guarded.clone();
+    let info = get(move |request| beside_the_query(request, inner.clone())).fallback(not_allowed);
+    // All paths of the guarded router but one lead straight to it.
+    Router::new().route(INFO, info).fallback_service(guarded).merge(open)
 }
 
 /// What a request asks for.
@@ -196,8 +208,26 @@ async fn uploaded(mock: Mock, stubbed: Extension<Stubbed>, verified: Verified, b
     Json(mock.with(&caller, |session| upload::answer(session, &body))).into_response()
 }
 
-async fn info(mock: Mock, verified: Verified, OriginalUri(uri): OriginalUri) -> Response {
-    let pairs = uri.query().unwrap_or_default().split('&');
+/// The query of a request that was verified without it.
+#[derive(Clone)]
+struct Query(String);
+
+/// Verifies a request without its query, which is not signed and would be refused.
+async fn beside_the_query(request: Request, mut guarded: Router) -> Response {
+    let (mut head, body) = request.into_parts();
+    head.extensions.insert(Query(head.uri.query().unwrap_or_default().to_owned()));
+    if let Ok(path) = head.uri.path().parse::<Uri>() {
+        head.extensions.insert(OriginalUri(path.clone()));
+        head.uri = path;
+    }
+    match guarded.call(Request::from_parts(head, body)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+async fn info(mock: Mock, verified: Verified, Extension(Query(query)): Extension<Query>) -> Response {
+    let pairs = query.split('&');
     let hash = pairs.filter_map(|pair| pair.strip_prefix("hash=")).next().unwrap_or_default().to_owned();
     let caller = Caller::of(&verified);
     Json(mock.with(&caller, |session| upload::info(session.state, &hash))).into_response()
@@ -285,6 +315,48 @@ async fn conf(mock: Mock) -> Response {
         "components": [],
     }))
     .into_response()
+}
+
+#[derive(Deserialize)]
+struct Process {
+    number: u64,
+}
+
+async fn add_process(mock: Mock, body: Bytes) -> Response {
+    match serde_json::from_slice::<Process>(&body) {
+        Ok(Process { number }) => {
+            mock.add_process(number);
+            Json(json!({ "success": true })).into_response()
+        }
+        Err(error) => misread(&error),
+    }
+}
+
+#[derive(Deserialize)]
+struct Callback {
+    url: String,
+    conv_id: u64,
+    secret: String,
+    body: Value,
+}
+
+async fn send_callback(mock: Mock, body: Bytes) -> Response {
+    let callback: Callback = match serde_json::from_slice(&body) {
+        Ok(callback) => callback,
+        Err(error) => return misread(&error),
+    };
+    let Callback { url, conv_id, secret, body } = callback;
+    match mock.send_callback(&url, conv_id, &secret, &body).await {
+        Ok(answer) => {
+            let body = String::from_utf8_lossy(answer.body()).into_owned();
+            Json(json!({ "status": answer.status().as_u16(), "body": body })).into_response()
+        }
+        Err(error) => (StatusCode::BAD_GATEWAY, Json(json!({ "error": error.to_string() }))).into_response(),
+    }
+}
+
+fn misread(error: &serde_json::Error) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": error.to_string() }))).into_response()
 }
 
 impl Answer {

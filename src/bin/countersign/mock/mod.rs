@@ -17,6 +17,7 @@ use countersign::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -89,7 +90,7 @@ macro_rules! providers {
     ($($name:ident = $word:literal: $mock:expr;)+) => {
         #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
         enum Name {
-            $($name,)+
+            $(#[value(name = $word)] $name,)+
             All,
         }
 
@@ -108,6 +109,8 @@ macro_rules! providers {
 
 providers! {
     Ateliere = "ateliere": MockProvider::ateliere();
+    SalesCloud = "salescloud": MockProvider::salescloud();
+    Corezoid = "corezoid": MockProvider::corezoid();
     Ayyeka = "ayyeka": MockProvider::ayyeka();
 }
 
@@ -129,6 +132,7 @@ struct Running {
     base_url: String,
     endpoint: String,
     credential: MockCredential,
+    details: Vec<(&'static str, String)>,
     /// Gives the state, and keeps the mock alive.
     state: Box<dyn Fn() -> Value>,
 }
@@ -175,6 +179,7 @@ impl Settings<'_> {
             base_url: mock.base_url().to_owned(),
             endpoint: mock.endpoint(),
             credential: mock.credential(),
+            details: mock.details(),
             state: Box::new(move || mock.state()),
         })
     }
@@ -250,7 +255,7 @@ fn text(secret: &Secret) -> Result<&str, Failure> {
 
 impl Running {
     fn introduction(&self, brought: bool) -> Introduction<'_> {
-        let Self { name, base_url, endpoint, credential, .. } = self;
+        let Self { name, base_url, endpoint, credential, details, .. } = self;
         Introduction {
             provider: name,
             base_url,
@@ -259,6 +264,7 @@ impl Running {
             secret: (!brought).then(|| credential.secret()),
             organization: credential.organization(),
             public_key: credential.public_key(),
+            details: details.iter().map(|(name, value)| (*name, value.as_str())).collect(),
         }
     }
 }
@@ -301,6 +307,9 @@ struct Introduction<'m> {
     secret: Option<&'m str>,
     organization: Option<&'m str>,
     public_key: Option<&'m str>,
+    /// What only this provider has, as the mock names it.
+    #[serde(flatten)]
+    details: BTreeMap<&'static str, &'m str>,
 }
 
 fn introduce(running: &[Running], brought: bool, output: &Output) -> Result<(), Failure> {
@@ -320,6 +329,7 @@ fn introduce(running: &[Running], brought: bool, output: &Output) -> Result<(), 
         fields.extend(
             rest.into_iter().filter(|field| field.1.is_some()).map(|(name, text)| (name, or_dash(text))),
         );
+        fields.extend(item.details.iter().map(|(name, value)| (*name, (*value).to_owned())));
         output.record(&fields, item)?;
     }
     Ok(())
