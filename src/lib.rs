@@ -25,8 +25,8 @@
 //! | set tolerance and clock, accept several schemes on a route | [`verify`] |
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
-//! | sign requests as a client does | [`sign`]; with `reqwest`, and with access tokens: `client` (feature `client`) |
 //! | know why a request was refused | [`Outcome`], [`error`], and one `tracing` event a request |
+//! | sign requests as a client does | [`sign`]; with `reqwest`, and with access tokens: `client` (feature `client`) |
 //! | test against a stand-in of a provider | `mock` (feature `mock`) |
 //! | know which clients call, and what they still use | [`awareness`] |
 //! | measure | `metrics` (feature `metrics`) |

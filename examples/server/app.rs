@@ -112,7 +112,7 @@ fn graphql_verifier(
         .with_last_used(last_used.clone());
     let salescloud = SignatureVerifier::new(salescloud, keys.cached()).with_last_used(last_used.clone());
     let read_tokens = ReadTokenVerifier::new(keys.cached()).with_organization_path(ORGANIZATION_PATH)?;
-    let bearer = BearerVerifier::new(keys.cached(), tokens::profile());
+    let bearer = BearerVerifier::new(keys.cached(), tokens::profile(config));
     Ok(AnyOf::new(ateliere)
         .or(salescloud)
         .or(read_tokens)
@@ -120,7 +120,7 @@ fn graphql_verifier(
 }
 
 fn sites_guard(config: &Config, keys: &Keys) -> VerifyLayer {
-    let tokens = BearerVerifier::new(keys.cached(), tokens::profile());
+    let tokens = BearerVerifier::new(keys.cached(), tokens::profile(config));
     match config.token_auth {
         TokenAuth::Strict => VerifyLayer::new(tokens),
         TokenAuth::Goa => VerifyLayer::new(tokens.goa_style()),

@@ -65,6 +65,14 @@ pub struct Config {
     #[arg(long, env = "COUNTERSIGN_TOKEN_TYPE", default_value = "JWT", value_parser = token_types())]
     pub token_type: TokenType,
 
+    /// Who the tokens say has issued them.
+    #[arg(long, env = "COUNTERSIGN_TOKEN_ISSUER", default_value = "Cloud", value_name = "TEXT")]
+    pub token_issuer: String,
+
+    /// For whom the tokens say they are.
+    #[arg(long, env = "COUNTERSIGN_TOKEN_AUDIENCE", default_value = "2091", value_name = "TEXT")]
+    pub token_audience: String,
+
     /// How the sites API takes its tokens.
     #[arg(long, env = "COUNTERSIGN_TOKEN_AUTH", default_value = "strict")]
     pub token_auth: TokenAuth,
@@ -94,10 +102,11 @@ fn token_types() -> impl TypedValueParser<Value = TokenType> {
     })
 }
 
-fn tolerance(text: &str) -> Result<Tolerance, std::num::ParseIntError> {
-    match text {
-        "off" => Ok(Tolerance::off()),
-        seconds => Ok(Tolerance::within(Duration::from_secs(seconds.parse()?))),
+fn tolerance(text: &str) -> Result<Tolerance, &'static str> {
+    match (text, text.parse()) {
+        ("off", _) => Ok(Tolerance::off()),
+        (_, Ok(seconds)) => Ok(Tolerance::within(Duration::from_secs(seconds))),
+        _ => Err("write whole seconds, or `off`"),
     }
 }
 

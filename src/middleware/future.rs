@@ -18,11 +18,13 @@ use crate::{
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response, Uri, header::CONTENT_ENCODING, request::Parts};
 use http_body::Body;
+use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 use std::{
     error::Error,
     fmt,
     future::Future,
+    iter,
     marker::PhantomData,
     pin::Pin,
     sync::Arc,
@@ -371,8 +373,17 @@ fn poll_timer(timer: &mut Timer, after: Duration, cx: &mut Context<'_>) -> Poll<
     timer.get_or_insert_with(|| Box::pin(sleep(after))).as_mut().poll(cx)
 }
 
+/// Why a body ended early: it broke off, or somebody further out, like tower-http's `RequestBodyLimitLayer`, found it too
+/// long.
 fn broken_off(error: impl Into<Box<dyn Error + Send + Sync>>) -> VerifyError {
-    VerifyError::with_source(VerifyErrorKind::MalformedMessage, error)
+    let error = error.into();
+    let first: &(dyn Error + 'static) = &*error;
+    let mut causes = iter::successors(Some(first), |&cause| cause.source());
+    let kind = match causes.any(|cause| cause.is::<LengthLimitError>()) {
+        true => VerifyErrorKind::BodyTooLarge,
+        false => VerifyErrorKind::MalformedMessage,
+    };
+    VerifyError::with_source(kind, error)
 }
 
 impl<S, ReqBody, B> fmt::Debug for ResponseFuture<S, ReqBody, B>

@@ -42,7 +42,7 @@ pub use self::{
         Account, AdminError, AdminErrorKind, CredentialSummary, KeyAdmin, NewCredential, OrganizationSummary,
         SecretSummary,
     },
-    import::{SecretRefused, check_secret, check_token, fingerprint, hint},
+    import::{SecretRefused, check_secret, check_token, fingerprint, hint, secret_hint},
     last_used::{LastUsed, Use, UseLog},
     lifecycle::{By, ChangeRefused, KeyLifecycle, Limit, Overlap, Rotated, Rotation},
     memory::MemoryKeyStore,
@@ -56,7 +56,7 @@ pub use self::{
 pub use self::{
     audit::{AuditEntry, AuditLog, AuditQuery},
     census::{KeyCensus, KeyCounts, keep_counting_keys},
-    upkeep::{KeyringUse, Resealed, SecretPlace, Upkeep},
+    upkeep::{KeyringUse, Resealed, SecretHint, SecretPlace, Upkeep},
 };
 
 use crate::credential::{

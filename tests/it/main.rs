@@ -18,8 +18,8 @@ mod cache;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
-// What a killed command leaves in the store: nothing half done.
-#[cfg(all(feature = "cli", unix))]
+// What a killed program leaves in the store: nothing half done.
+#[cfg(all(feature = "cli", target_os = "linux"))]
 mod cli_kills;
 // Foreign clients, run as they are.
 mod clients;
@@ -82,6 +82,9 @@ mod sockets;
 // What every key store does and refuses, run over each of them.
 #[cfg(feature = "sqlite")]
 mod store_contract;
+// What a server answers whose key store is damaged, or away.
+#[cfg(feature = "cli")]
+mod store_trouble;
 // What several of these share.
 mod support;
 // Which of the URLs that clients type a server can know again.

@@ -22,6 +22,7 @@ mod probe;
 mod schemes;
 mod secret_input;
 mod sign;
+mod sql_file;
 mod stats;
 mod times;
 mod tokens;

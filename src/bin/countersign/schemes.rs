@@ -223,14 +223,25 @@ impl KnownScheme {
         }
     }
 
-    pub fn verifier(&self, keys: impl KeyStore) -> SignatureVerifier {
-        match self {
-            Self::Ateliere(scheme) => SignatureVerifier::new(scheme.clone(), keys),
+    /// The verifier of a server that was told `settings`.
+    pub fn verifier(
+        &self,
+        keys: impl KeyStore,
+        settings: &Settings,
+    ) -> Result<SignatureVerifier, ConfigError> {
+        Ok(match self {
+            // Its paths are open already; what is left to be told is where they name an organization.
+            Self::Ateliere(scheme) => settings
+                .routes
+                .iter()
+                .try_fold(SignatureVerifier::new(scheme.clone(), keys), |verifier, route| {
+                    verifier.with_organization_path(&route.template)
+                })?,
             Self::Corezoid(scheme) => SignatureVerifier::new(scheme.clone(), keys),
             Self::CorezoidCallback(scheme) => SignatureVerifier::new(scheme.clone(), keys),
             Self::SalesCloud(scheme) => SignatureVerifier::new(scheme.clone(), keys),
             Self::SalesCloudWebhook(scheme) => SignatureVerifier::new(scheme.clone(), keys),
-        }
+        })
     }
 
     pub fn signer(&self, key_id: &str, key: MacKey) -> Signer {

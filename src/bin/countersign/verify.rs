@@ -119,7 +119,8 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
             store.keys()
         }
     };
-    let mut verifier = known.verifier(keys).with_tolerance(args.tolerance.0);
+    let verifier = known.verifier(keys, &settings).map_err(|error| misconfigured(&error))?;
+    let mut verifier = verifier.with_tolerance(args.tolerance.0);
     if let Some(now) = args.now {
         verifier = verifier.with_clock(ManualClock::at(now));
     }

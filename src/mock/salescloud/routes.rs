@@ -184,12 +184,12 @@ mod tests {
 
     #[test]
     fn the_document_s_first_sample_is_taken_as_it_is_meant() {
-        let meant = |body: &str| String::from_utf8(super::meant(body.as_bytes()).into_owned()).unwrap();
-        assert_eq!(meant(r#"{ "query": { systemTimeInMillis } }"#), r#"{"query":"{ systemTimeInMillis }"}"#);
+        let text = |body: &str| String::from_utf8(meant(body.as_bytes()).into_owned()).unwrap();
+        assert_eq!(text(r#"{ "query": { systemTimeInMillis } }"#), r#"{"query":"{ systemTimeInMillis }"}"#);
         for same in
             [r#"{"query":"{ a }"}"#, "", "{", r#"{"query":}"#, r#"{"query": a }"#, r#"{"a":{ b } }"#, "[]"]
         {
-            assert_eq!(meant(same), same);
+            assert_eq!(text(same), same);
         }
     }
 

@@ -234,6 +234,12 @@ pub(in crate::store) const LIST_AUDIT: &str = "
     ORDER BY id DESC
     LIMIT $6";
 
+/// The sealed secrets of a key, or of every key if the scheme is empty.
+pub(in crate::store) const SEALED_SECRETS: &str = "
+    SELECT scheme, key_id, number, keyring_id, sealed
+    FROM secret_versions
+    WHERE $1 = '' OR (scheme = $1 AND key_id = $2)";
+
 /// Every key of the keyring that the database knows, with the number of secrets that it seals.
 pub(in crate::store) const KEYRING_USE: &str = "
     SELECT k.id, (SELECT count(*) FROM secret_versions s WHERE s.keyring_id = k.id)

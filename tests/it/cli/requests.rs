@@ -200,7 +200,8 @@ fn an_app_acts_only_where_it_is_installed() {
 
 #[test]
 fn routes_that_a_server_opens_are_opened_by_option() {
-    let (folder, [_, (corezoid, c_args), _, (salescloud, s_args), _]) = furnished();
+    let (folder, schemes) = furnished();
+    let [_, (corezoid, c_args), _, (salescloud, s_args), _] = &schemes;
     sign(&folder, salescloud, &format!("{s_args}/acme/graphql"));
     let ran = verify(&folder, salescloud, "-o json").exits(3);
     assert_eq!(ran.json()["outcome"], "malformed");
@@ -211,6 +212,14 @@ fn routes_that_a_server_opens_are_opened_by_option() {
     };
     opened(salescloud, "/{anything}/graphql").exits(0);
     opened(salescloud, "PUT /{anything}/graphql").exits(3);
+
+    let [(ateliere, a_args), ..] = &schemes;
+    for (organization, code) in [("acme", 0), ("globex", 3)] {
+        sign(&folder, ateliere, &a_args.replace("/graphql?q", &format!("/{organization}/graphql")));
+        verify(&folder, ateliere, "").exits(0);
+        let ran = opened(ateliere, "/{organization}/graphql").exits(code);
+        assert_eq!(ran.contains("wrong_organization"), code == 3, "{}", ran.told());
+    }
 
     let line = format!("{} --method GET", c_args.replace("/api/2/json", "/user_downloads/a.json"));
     folder.write("body", "");

@@ -5,8 +5,10 @@ mod ayyeka;
 mod clients;
 #[cfg(feature = "cli")]
 mod command;
+mod corezoid;
 mod faults;
 mod frame;
+mod salescloud;
 
 use countersign::{
     mock::{AteliereMock, MockProvider},

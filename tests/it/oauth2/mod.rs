@@ -8,6 +8,7 @@ mod leaks;
 mod libraries;
 mod read_tokens;
 mod refusals;
+mod signing;
 
 use crate::support::{
     http::Answer,
