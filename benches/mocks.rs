@@ -16,6 +16,8 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     measure("ateliere", MockProvider::ateliere).await?;
+    measure("salescloud", MockProvider::salescloud).await?;
+    measure("corezoid", MockProvider::corezoid).await?;
     measure("ayyeka", MockProvider::ayyeka).await
 }
 

@@ -56,3 +56,54 @@ async fn ayyeka_clients_meet_their_provider() {
     ];
     assert_eq!(run("oauth.cjs", &settings, key.secret(), "").0, 200);
 }
+
+#[tokio::test]
+async fn salescloud_clients_meet_their_provider() {
+    let mock = MockProvider::salescloud().start().await;
+    let (key, url) = (mock.credential(), mock.endpoint());
+    let with = |name, value| {
+        [
+            ("BASE_URL", &*url),
+            ("KEY_ID", key.key_id()),
+            ("PUBLIC_KEY", key.public_key().unwrap()),
+            ("ORGANIZATION", key.organization().unwrap()),
+            (name, value),
+        ]
+    };
+    // The document's own body, which is not JSON.
+    let sample = with("BODY", r#"{ "query": { systemTimeInMillis } }"#);
+    let query = with("QUERY", "query Time { systemTimeInMillis }");
+    for (file, settings) in [
+        ("salescloud.cjs", &sample),
+        ("salescloud.py", &sample),
+        ("salescloud.sh", &sample),
+        ("salescloud_axios.cjs", &query),
+    ] {
+        let (status, body) = run(file, settings, key.secret(), "");
+        assert_eq!(status, 200, "{file}: {body}");
+        assert!(body.starts_with(r#"{"data":{"systemTimeInMillis":"#), "{file}: {body}");
+        assert_eq!(run(file, settings, key.secret(), "signature").0, 401, "{file}");
+    }
+    let outcomes: Vec<_> = mock.requests().iter().map(|request| request.outcome().to_string()).collect();
+    assert_eq!(outcomes, ["accepted", "bad_signature"].repeat(4));
+}
+
+#[tokio::test]
+async fn corezoid_clients_meet_their_provider() {
+    let mock = MockProvider::corezoid().start().await;
+    let (key, url) = (mock.credential(), mock.endpoint());
+    let body = r#"{"ops":[{"id":"1","type":"create","obj":"folder","title":"Тест 😀","folder_id":0}]}"#;
+    let settings = [("BASE_URL", &*url), ("KEY_ID", key.key_id()), ("BODY", body)];
+    for file in ["corezoid.cjs", "corezoid.py", "corezoid.sh"] {
+        let (status, body) = run(file, &settings, key.secret(), "");
+        assert_eq!(status, 200, "{file}: {body}");
+        let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (&answer["request_proc"], &answer["ops"][0]["proc"]),
+            (&"ok".into(), &"ok".into()),
+            "{body}"
+        );
+        assert_eq!(run(file, &settings, key.secret(), "time").0, 401, "{file}");
+    }
+    assert_eq!(mock.requests()[0].operations(), ["create folder"]);
+}

@@ -90,7 +90,7 @@ macro_rules! providers {
     ($($name:ident = $word:literal: $mock:expr;)+) => {
         #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
         enum Name {
-            $($name,)+
+            $(#[value(name = $word)] $name,)+
             All,
         }
 
