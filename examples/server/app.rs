@@ -11,18 +11,20 @@ use crate::{
 use axum::{
     Router,
     body::Body,
-    extract::{MatchedPath, Path},
-    http::{Method, Request, StatusCode, header::CONTENT_TYPE},
+    extract::MatchedPath,
+    http::{Method, Request, StatusCode},
     response::Html,
     routing::get,
 };
 use countersign::{
     SignatureVerifier, VerifyLayer,
+    awareness::ClientUsage,
     clock::{Clock, SystemClock},
     error::ConfigError,
     inspector::Inspector,
     middleware::{GraphQlErrors, MessageErrors, OpsErrors, RequestId, RequestIdLayer, StripIdentityLayer},
     oauth2::JwksEndpoint,
+    redact,
     scheme::{Ateliere, Corezoid, SalesCloud},
     store::LastUsed,
     verify::{AnyOf, BearerVerifier, ReadTokenVerifier, Verifier},
@@ -36,17 +38,19 @@ use tracing::Span;
 const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 
 /// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`, and
-/// the uses of keys are noted in `last_used`.
+/// the uses of keys are noted in `last_used`, those of clients in `usage`.
 pub fn app(
     config: &Config,
     keys: &Keys,
     pool: &AnyPool,
     public_url: &str,
     last_used: &LastUsed,
+    usage: &ClientUsage,
     inspector: &Inspector,
 ) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock));
+    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock))
+        .with_usage(usage);
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
     let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
@@ -56,7 +60,10 @@ pub fn app(
         .with_body_limit(config.body_limit)
         .with_witness(inspector.clone())
         .with_rejection(OpsErrors::default());
-    let sites = sites_routes(pool.clone()).route_layer(sites_guard(config, keys));
+    let sites = sites_routes(pool.clone())
+        .route_layer(usage.layer())
+        .route_layer(sites_guard(config, keys))
+        .route_layer(usage.layer());
     let pool = pool.clone();
     let open = Router::new()
         .route_service("/auth/token", tokens::endpoint(config, keys))
@@ -66,8 +73,10 @@ pub fn app(
         .route("/readyz", get(|| ready(pool)))
         .layer(StripIdentityLayer::new());
     Ok(graphql_routes(graphql)
+        .route_layer(usage.layer())
         .route_layer(graphql_guard)
-        .merge(ops_routes(ops, ops_guard))
+        .route_layer(usage.layer())
+        .merge(ops_routes(ops, ops_guard, usage))
         .merge(sites)
         .merge(open)
         .layer(CatchPanicLayer::new())
@@ -98,15 +107,6 @@ pub fn inspector(config: &Config, keys: &Keys) -> Result<Inspector, ConfigError>
     Ok(if config.explain_all { inspector.for_development() } else { inspector })
 }
 
-/// What operators see, on a listener of their own: why requests were refused.
-pub fn admin(inspector: Inspector) -> Router {
-    let explanation = async move |Path(id): Path<String>| {
-        let found = inspector.find(&id).map(|document| document.to_string());
-        found.map(|document| ([(CONTENT_TYPE, "application/json")], document)).ok_or(StatusCode::NOT_FOUND)
-    };
-    Router::new().route("/explanations/{id}", get(explanation))
-}
-
 fn ateliere(config: &Config) -> Result<Ateliere, ConfigError> {
     let mut ateliere = Ateliere::default();
     for url in &config.public_urls {
@@ -135,7 +135,7 @@ fn graphql_verifier(
         .with_last_used(last_used.clone());
     let salescloud = SignatureVerifier::new(salescloud()?, keys.cached()).with_last_used(last_used.clone());
     let read_tokens = ReadTokenVerifier::new(keys.cached()).with_organization_path(ORGANIZATION_PATH)?;
-    let bearer = BearerVerifier::new(keys.cached(), tokens::profile());
+    let bearer = BearerVerifier::new(keys.cached(), tokens::profile(config));
     Ok(AnyOf::new(ateliere)
         .or(salescloud)
         .or(read_tokens)
@@ -143,7 +143,7 @@ fn graphql_verifier(
 }
 
 fn sites_guard(config: &Config, keys: &Keys) -> VerifyLayer {
-    let tokens = BearerVerifier::new(keys.cached(), tokens::profile());
+    let tokens = BearerVerifier::new(keys.cached(), tokens::profile(config));
     match config.token_auth {
         TokenAuth::Strict => VerifyLayer::new(tokens),
         TokenAuth::Goa => VerifyLayer::new(tokens.goa_style()),
@@ -161,9 +161,10 @@ fn ops_verifier(
     Ok(corezoid.with_tolerance(config.tolerance).with_last_used(last_used.clone()))
 }
 
-/// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.
+/// The span of a request: the route's template, and the path without the signature that Corezoid's clients put there.
 fn span(request: &Request<Body>) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
-    tracing::info_span!("request", method = %request.method(), route, id)
+    let path = redact::path(request.uri());
+    tracing::info_span!("request", method = %request.method(), route, path = &*path, id)
 }

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::{
     error::VerifyErrorKind,
+    metrics::Verifications,
     verify::{Verified, Verifier},
 };
 use http::{Extensions, HeaderValue, request::Parts};
@@ -45,6 +46,7 @@ pub(super) struct Settings {
     pub(super) held: Arc<AtomicU64>,
     /// No extensions, but room for the caller beside those that a router adds: a copy does not have to grow.
     room: Extensions,
+    pub(super) metrics: Arc<Verifications>,
     pub(super) request_ids: Arc<RequestIds>,
 }
 
@@ -139,6 +141,7 @@ impl VerifyLayer {
             held_limit: 256 << 20,
             held: Arc::default(),
             room: room(),
+            metrics: Arc::default(),
             request_ids: Arc::default(),
         };
         Self { settings: Arc::new(settings), body: PhantomData }

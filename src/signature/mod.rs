@@ -10,6 +10,7 @@ mod compute;
 mod encoding;
 mod escape;
 mod key;
+mod multipart;
 mod trial;
 
 pub(crate) use self::trial::{Hash, Keying, Way, reproduced};

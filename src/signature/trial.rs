@@ -98,7 +98,7 @@ fn pieces(text: &SignatureBase<'_>, secret: &[u8], mut take: impl FnMut(&[u8])) 
             Segment::Bytes(bytes) => take(bytes),
             Segment::Secret => take(secret),
             // Texts on trial are written out.
-            Segment::Body | Segment::BodyInJson | Segment::InJson(_) => {}
+            Segment::Body | Segment::BodyInJson | Segment::BodyReduced | Segment::InJson(_) => {}
         }
     }
 }

@@ -13,13 +13,13 @@ const KEY: [&str; 4] = ["--scheme", "ateliere", "--key-id", "pk_debugged"];
 
 #[test]
 fn refusals_of_a_key_under_debug_are_explained_on_sqlite() {
-    explained(&Server::start(&["--no-demo", "--admin-listen", "127.0.0.1:0"]));
+    explained(&Server::start(&["--no-demo"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_of_a_key_under_debug_are_explained_on_postgres() {
     let database = Database::empty().await;
-    explained(&Server::start_on_with(database.url(), &["--admin-listen", "127.0.0.1:0"]));
+    explained(&Server::start_on(database.url()));
 }
 
 fn explained(server: &Server) {

@@ -10,9 +10,11 @@ use crate::{
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
+    mock::MockArgs,
     orgs::OrgsCommand,
     output::{Format, Output},
     sign::SignArgs,
+    stats::StatsArgs,
     tokens::TokensCommand,
     verify::VerifyArgs,
 };
@@ -39,7 +41,7 @@ Examples:
   countersign explain --scheme ateliere --request request.http
 
 Data goes to stdout, everything else to stderr. With `-o json` each of them
-carries at most one document, and moments are RFC 3339 in UTC.
+carries at most one document (`mock` goes on telling), and moments are RFC 3339 in UTC.
 
 Exit codes:
   0  done
@@ -93,11 +95,15 @@ pub enum Command {
     Keys(KeysCommand),
     /// Bring the database to this version
     Migrate(MigrateArgs),
+    /// Stand in for a provider, so that a client can be tested
+    Mock(MockArgs),
     /// Create, list and switch off organizations, and install apps in them
     #[command(subcommand)]
     Orgs(OrgsCommand),
     /// Sign a request and print what to send
     Sign(SignArgs),
+    /// See which clients call, in which versions, and who still uses what
+    Stats(StatsArgs),
     /// Create, list and revoke read tokens, and look into JWTs
     #[command(subcommand)]
     Tokens(TokensCommand),

@@ -26,7 +26,7 @@ Examples:
   countersign explain --scheme ateliere --request request.http
   countersign explain --scheme corezoid --request request.http \\
       --secret-file secret --now 1700000000
-  countersign explain 4f1c09a2b7d3e856 --server http://127.0.0.1:9090
+  countersign explain 4f1c09a2b7d3e856 --server http://127.0.0.1:9464
 
 The request is one HTTP/1.1 message as it travelled, as for `verify`. Its signature
 is recomputed under everything that clients are known to do otherwise; what

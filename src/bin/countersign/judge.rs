@@ -38,7 +38,7 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "SECONDS|off", default_value = "300")]
     tolerance: ToleranceArg,
 
-    /// Ateliere: a URL under which clients know the server; repeatable
+    /// Ateliere, SalesCloud's webhooks: a URL under which clients know the server; repeatable
     #[arg(long = "public-url", value_name = "URL")]
     public_urls: Vec<String>,
 
@@ -49,6 +49,10 @@ pub struct JudgeArgs {
     /// Corezoid: accept times with a fraction
     #[arg(long)]
     lenient_time: bool,
+
+    /// Corezoid: open a route for uploads, whose reduced form is signed: `/api/2/upload`; repeatable
+    #[arg(long = "multipart-route", value_name = "PATH")]
+    multipart_routes: Vec<String>,
 
     #[command(flatten)]
     secret: SecretArgs,
@@ -116,6 +120,7 @@ impl JudgeArgs {
             public_urls: self.public_urls.clone(),
             routes: self.routes.clone(),
             lenient_time: self.lenient_time,
+            multipart_routes: self.multipart_routes.clone(),
         };
         let known = scheme.with(&settings).map_err(|error| misconfigured(&error))?;
         let Recorded { request, mut notes } = self.record(request)?;
@@ -129,7 +134,8 @@ impl JudgeArgs {
                 store.keys()
             }
         };
-        let mut verifier = known.verifier(read_side).with_tolerance(self.tolerance.0);
+        let verifier = known.verifier(read_side, &settings).map_err(|error| misconfigured(&error))?;
+        let mut verifier = verifier.with_tolerance(self.tolerance.0);
         if let Some(now) = self.now {
             verifier = verifier.with_clock(ManualClock::at(now));
         }

@@ -27,7 +27,7 @@ pub async fn show(id: &str, server: &str, output: &Output) -> Result<Exit, Failu
         .map(|rest| rest.trim_end_matches('/'))
         .filter(|rest| !rest.contains('/'));
     let Some(authority) = authority else {
-        return Err(Failure::usage("this is no admin listener", "write it like `http://127.0.0.1:9090`"));
+        return Err(Failure::usage("this is no admin listener", "write it like `http://127.0.0.1:9464`"));
     };
     let asked = timeout(PATIENCE, ask(authority, &format!("/explanations/{id}"))).await;
     let unreachable = || {

@@ -18,6 +18,8 @@ pub(super) fn model(case: &Case<'_>, message: &Message<'_>) -> Option<Model> {
         let (place, value) = match segment {
             Segment::Body => ("<body>".to_owned(), None),
             Segment::BodyInJson => ("<\"body\">".to_owned(), None),
+            // What a form is reduced to is no text that could be varied.
+            Segment::BodyReduced => return None,
             Segment::Secret => ("<secret>".to_owned(), None),
             Segment::Bytes(bytes) => (format!("<{}>", PARTS.get(given.len())?), Some(bytes.to_vec())),
             Segment::InJson(text) => {

@@ -247,6 +247,12 @@ pub(in crate::store) const LIST_AUDIT: &str = "
     ORDER BY id DESC
     LIMIT $6";
 
+/// The sealed secrets of a key, or of every key if the scheme is empty.
+pub(in crate::store) const SEALED_SECRETS: &str = "
+    SELECT scheme, key_id, number, keyring_id, sealed
+    FROM secret_versions
+    WHERE $1 = '' OR (scheme = $1 AND key_id = $2)";
+
 /// Every key of the keyring that the database knows, with the number of secrets that it seals.
 pub(in crate::store) const KEYRING_USE: &str = "
     SELECT k.id, (SELECT count(*) FROM secret_versions s WHERE s.keyring_id = k.id)
@@ -281,6 +287,33 @@ pub(in crate::store) const RESEAL_SIGNING_KEY: &str = "
 
 /// Refused by the database while the key seals a secret.
 pub(in crate::store) const FORGET_KEYRING_KEY: &str = "DELETE FROM keyring WHERE id = $1";
+
+/// Keys by scheme and by what they are at `$1`; how many there are of each.
+pub(in crate::store) const COUNT_KEYS: &str = concat!(
+    "
+    SELECT k.scheme, k.state, count(*)
+    FROM (SELECT s.scheme,
+                 CASE WHEN s.state = 'revoked' THEN 'revoked'
+                      WHEN s.expires_at <= $1 THEN 'expired'
+                      WHEN s.state <> 'active' THEN 'disabled'
+                      WHEN s.not_before > $1 THEN 'pending'
+                      ELSE 'active' END AS state
+          FROM (SELECT c.scheme, c.not_before, c.expires_at, ",
+    state_under_owners!(),
+    "
+                FROM credentials c
+    ",
+    join_owners!(),
+    ") s) k
+    GROUP BY k.scheme, k.state
+    ORDER BY k.scheme, k.state"
+);
+
+/// Of the active keys that end within a week of `$1`, those that do within a day, and all.
+pub(in crate::store) const COUNT_EXPIRING: &str = "
+    SELECT count(CASE WHEN expires_at <= $1 + 86400 THEN 1 END), count(*)
+    FROM credentials
+    WHERE state = 'active' AND expires_at > $1 AND expires_at <= $1 + 604800";
 
 /// Changes nothing that counts, and holds the account until the end of the transaction.
 pub(in crate::store) const HOLD_ACCOUNT: &str = "UPDATE accounts SET created_at = created_at WHERE id = $1";

@@ -1,13 +1,20 @@
 //! The reference server as a process of its own, and the command line beside it.
 
+use http::Request;
 use std::{
-    env, fs,
-    io::{BufRead as _, BufReader},
+    env,
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
 };
 use tempfile::TempDir;
+
+/// What a server writes to stderr.
+const LOG: &str = "server.log";
 
 /// A running reference server with a folder of its own; both end when it is dropped.
 pub(crate) struct Server {
@@ -40,21 +47,31 @@ impl Server {
 
     /// Starts one more server over the same database, with the same keyring.
     pub(crate) fn start_another(&self) -> Self {
-        let keyring = self.folder().join("data/keyring");
-        let arguments = ["--keyring-file", keyring.to_str().unwrap()];
-        Self::start_in(tempfile::tempdir().unwrap(), self.database_url.as_deref(), &arguments)
+        match &self.database_url {
+            Some(url) => self.start_another_on(url, &[]),
+            None => self.another(&["--no-demo"]),
+        }
     }
 
-    fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
+    /// Starts one more server that reaches the same database elsewhere.
+    pub(crate) fn start_another_on(&self, database_url: &str, arguments: &[&str]) -> Self {
+        let keyring = self.folder().join("data/keyring");
+        let arguments = [&["--keyring-file", keyring.to_str().unwrap()], arguments].concat();
+        Self::start_in(tempfile::tempdir().unwrap(), Some(database_url), &arguments)
+    }
+
+    /// Starts the server in a folder.
+    pub(crate) fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
         let mut process = Command::new(built("examples/server"))
             .args(["--listen", "127.0.0.1:0"])
+            .args(if arguments.contains(&"--admin-listen") { &[][..] } else { &["--admin-listen", "127.0.0.1:0"] })
             .args(arguments)
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")
             .envs(database_url.map(|url| ("DATABASE_URL", url)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(folder.path().join(LOG)).unwrap())
             .spawn()
             .unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
@@ -62,9 +79,7 @@ impl Server {
         output.read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
         let mut printed = String::new();
-        if arguments.contains(&"--admin-listen") {
-            output.read_line(&mut printed).unwrap();
-        }
+        output.read_line(&mut printed).unwrap();
         let without = |argument: &&str| matches!(*argument, "--no-demo" | "--public-url");
         let demo = database_url.is_none() && !arguments.iter().any(without);
         while demo && !printed.ends_with("/v2.0/site)\n") {
@@ -78,6 +93,28 @@ impl Server {
     /// The server's folder.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What it has told its operator.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder().join(LOG)).unwrap()
+    }
+
+    /// Sends a request on a connection of its own, and returns status, head and body of the answer.
+    pub(crate) fn send(&self, request: &Request<String>) -> (u16, String, String) {
+        let address = self.url.trim_start_matches("http://");
+        let (method, path) = (request.method(), request.uri().path());
+        let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+        for (name, value) in request.headers() {
+            write!(text, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
+        }
+        write!(text, "content-length: {}\r\n\r\n{}", request.body().len(), request.body()).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), head.to_ascii_lowercase(), body.to_owned())
     }
 
     /// A value of the demonstration file.

@@ -5,6 +5,7 @@ mod create;
 mod limits;
 mod list;
 mod migration;
+mod permit;
 mod refused;
 mod rewrap;
 mod rotate;
@@ -40,6 +41,8 @@ pub enum KeysCommand {
     Enable(state::EnableArgs),
     /// Withdraw a key for ever
     Revoke(state::RevokeArgs),
+    /// Say what a key may do of that which its account may
+    Permit(permit::PermitArgs),
     /// Say when a key begins and ends
     Expire(limits::ExpireArgs),
     /// Explain refused requests of a key, for some hours
@@ -65,6 +68,7 @@ pub async fn run(command: KeysCommand, output: &Output) -> Result<(), Failure> {
         KeysCommand::Disable(args) => state::disable(args, output).await,
         KeysCommand::Enable(args) => state::enable(args, output).await,
         KeysCommand::Revoke(args) => state::revoke(args, output).await,
+        KeysCommand::Permit(args) => permit::permit(args, output).await,
         KeysCommand::Expire(args) => limits::expire(args, output).await,
         KeysCommand::Debug(args) => limits::debug(args, output).await,
         KeysCommand::List(args) => list::list(args, output).await,
