@@ -382,5 +382,5 @@ async fn an_upload_is_signed_in_its_reduced_form() {
     let request = Client::new().post(format!("http://{address}/api/2/upload")).body(long);
     let (status, _) = read(signer(Corezoid::default()).send(request).await).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(VerifyErrorKind::BodyTooLarge.outcome(), "body_too_large");
+    assert_eq!(VerifyErrorKind::BodyTooLarge.outcome().as_str(), "body_too_large");
 }
