@@ -1,8 +1,8 @@
 //! What is said about a refusal: what was wrong, and what to do.
 
-use super::provider::Provide;
+use super::{Received, provider::Provide};
 use crate::{error::VerifyErrorKind as Kind, message::Message, scheme::Scheme};
-use http::{Method, request::Parts};
+use http::request::Parts;
 
 /// Why a request was refused, and for a signature that did not match the text that should have been signed.
 pub(super) fn refusal(
@@ -32,9 +32,8 @@ pub(super) fn refusal(
 }
 
 /// Why nothing answered.
-pub(super) fn no_route<P: Provide>(method: &Method, target: &str) -> String {
-    let path = target.split('?').next().unwrap_or_default();
-    format!("there is no {method} {path}; the main endpoint is {}", P::ENDPOINT)
+pub(super) fn no_route<P: Provide>(received: &Received) -> String {
+    format!("there is no {} {}; the main endpoint is {}", received.method(), received.path(), P::ENDPOINT)
 }
 
 const fn advice(kind: Kind) -> &'static str {

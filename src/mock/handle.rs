@@ -74,7 +74,7 @@ impl<P: Provider> MockProvider<P> {
     /// any more.
     pub fn rotate_secret(&self) {
         let made = P::issue(&self.kit.clock());
-        let rotated = self.credential().with_secret_of(&made);
+        let rotated = self.credential().with_secret_of(made);
         P::admit(&self.kit.keys(), &rotated);
         if let Some(first) = lock(&self.kit.0.credentials).first_mut() {
             *first = rotated;

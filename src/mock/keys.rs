@@ -18,6 +18,7 @@ use std::{
     },
     time::{Duration, SystemTime},
 };
+use zeroize::Zeroizing;
 
 tokio::task_local! {
     /// What a fault does to the verification of the request at hand.
@@ -84,7 +85,7 @@ impl Clock for MockClock {
 #[derive(Clone)]
 pub struct MockCredential {
     key_id: String,
-    secret: Arc<str>,
+    secret: Zeroizing<String>,
     public_key: Option<String>,
     organization: Option<String>,
 }
@@ -92,8 +93,9 @@ pub struct MockCredential {
 impl MockCredential {
     /// A key id and its secret. What else the provider's credentials have, the mock makes.
     #[must_use]
-    pub fn new(key_id: impl Into<String>, secret: impl Into<Arc<str>>) -> Self {
-        Self { key_id: key_id.into(), secret: secret.into(), public_key: None, organization: None }
+    pub fn new(key_id: impl Into<String>, secret: impl Into<String>) -> Self {
+        let secret = Zeroizing::new(secret.into());
+        Self { key_id: key_id.into(), secret, public_key: None, organization: None }
     }
 
     /// Sets the organization: Ateliere's slug, SalesCloud's UUID, Corezoid's company id.
@@ -148,8 +150,8 @@ impl MockCredential {
     }
 
     /// This credential with the secret of another.
-    pub(super) fn with_secret_of(self, other: &Self) -> Self {
-        Self { secret: Arc::clone(&other.secret), ..self }
+    pub(super) fn with_secret_of(self, other: Self) -> Self {
+        Self { secret: other.secret, ..self }
     }
 
     /// Why the mock could not take it: an empty name, or a blank secret.
@@ -258,12 +260,14 @@ fn tamper(mut record: Record, tampering: Tampering) -> Option<Record> {
             }
         }
         Record::Client(client) => {
+            let client = Arc::make_mut(client);
             client.expires_at = past.or(client.expires_at);
             if tampering.wrong_secret {
                 client.secrets.iter_mut().for_each(|secret| secret.hash = SecretHash::of(b"another"));
             }
         }
         Record::ReadToken(token) => {
+            let token = Arc::make_mut(token);
             token.expires_at = past.or(token.expires_at);
             return (!tampering.wrong_secret).then_some(record);
         }

@@ -1,10 +1,10 @@
 //! A request that a mock received, and what became of it.
 
 use super::{FaultKind, provider::Operation};
-use crate::error::VerifyErrorKind;
+use crate::{error::VerifyErrorKind, redact};
 use axum::body::Bytes;
 use http::{
-    HeaderMap, Method, Version,
+    HeaderMap, Method, Uri, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     request::Parts,
 };
@@ -14,7 +14,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 /// A request that a mock received, and what became of it.
 pub struct Received {
     pub(super) method: Method,
-    pub(super) target: String,
+    uri: Uri,
     version: Version,
     headers: HeaderMap,
     pub(super) body: Bytes,
@@ -55,7 +55,7 @@ impl fmt::Display for Outcome {
             Self::Faulted => "fault",
             Self::NoRoute => "no_route",
             Self::Open => "open",
-            Self::Refused(kind) => kind.outcome(),
+            Self::Refused(kind) => kind.outcome().as_str(),
         })
     }
 }
@@ -68,7 +68,7 @@ impl Received {
     pub(super) fn new(head: &Parts, body: Bytes, operations: Arc<[Operation]>, at: SystemTime) -> Self {
         Self {
             method: head.method.clone(),
-            target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+            uri: head.uri.clone(),
             version: head.version,
             headers: head.headers.clone(),
             body,
@@ -93,13 +93,13 @@ impl Received {
     /// Path and query, as they stood in the request line.
     #[must_use]
     pub fn target(&self) -> &str {
-        &self.target
+        self.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
-    /// The path, as it stood in the request line, but without a signature at its end: Corezoid's stands there.
+    /// The path, as it may be logged: without the signature at its end, where Corezoid's stands.
     #[must_use]
     pub fn path(&self) -> Cow<'_, str> {
-        without_signature(self.target.split('?').next().unwrap_or_default())
+        redact::path(&self.uri)
     }
 
     /// The headers.
@@ -203,7 +203,7 @@ impl Received {
     #[must_use]
     pub fn to_http(&self) -> Vec<u8> {
         let version = if self.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
-        let mut text = format!("{} {} {version}\r\n", self.method, self.target).into_bytes();
+        let mut text = format!("{} {} {version}\r\n", self.method, self.target()).into_bytes();
         for (name, value) in &self.headers {
             if name != TRANSFER_ENCODING && name != CONTENT_LENGTH {
                 text.extend_from_slice(name.as_str().as_bytes());
@@ -218,7 +218,7 @@ impl Received {
     }
 }
 
-/// One line: `POST /graphql Titles 200 accepted`. A path that holds a signature is cut before it.
+/// One line: `POST /graphql [Titles] 200 accepted`, and behind it why it was refused.
 impl fmt::Display for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path())?;
@@ -231,16 +231,6 @@ impl fmt::Display for Received {
             write!(f, " (fault: {fault})")?;
         }
         self.cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
-    }
-}
-
-/// Corezoid's paths end in login, time and signature.
-fn without_signature(path: &str) -> Cow<'_, str> {
-    match path.rsplit_once('/') {
-        Some((rest, last)) if last.len() >= 32 && last.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            format!("{rest}/…").into()
-        }
-        _ => path.into(),
     }
 }
 

@@ -205,7 +205,7 @@ fn judge<P: Provide>(received: &mut Received, head: &Parts, response: &Response)
         received.outcome = Outcome::Faulted;
     } else {
         received.outcome = Outcome::NoRoute;
-        received.cause = Some(explain::no_route::<P>(&received.method, &received.target));
+        received.cause = Some(explain::no_route::<P>(received));
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     clock::{Clock, SystemClock},
     credential,
     jwt::{Claims, PrivateKey, Profile},
+    outcome::Outcome,
     store::{Found, KeyStore, Lookup, Record},
 };
 use bytes::Buf as _;
@@ -209,8 +210,9 @@ impl Shared {
             return Err(self.refuse((self.peer)(head), &readings));
         };
         let token = self.issue(&authenticated).await?;
+        let outcome = if authenticated.previous_secret { Outcome::OkPreviousSecret } else { Outcome::Ok };
         tracing::info!(
-            outcome = if authenticated.previous_secret { "ok_previous_secret" } else { "ok" },
+            outcome = outcome.as_str(),
             client_id = authenticated.client.client_id.as_str(),
             secret = authenticated.secret,
             "token issued"
@@ -268,13 +270,13 @@ impl Shared {
         let known = |parsed: &Parsed| parsed.revision == stored.revision && parsed.kid == stored.public.kid;
         let mut parsed = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(parsed) = parsed.as_ref().filter(|parsed| known(parsed)) {
-            return Ok((Arc::clone(&parsed.key), stored.public.kid));
+            return Ok((Arc::clone(&parsed.key), stored.public.kid.clone()));
         }
         let key = PrivateKey::from_pkcs8(stored.public.algorithm, &stored.private_key);
         let key = Arc::new(key.map_err(|error| internal(&error))?);
         let kid = stored.public.kid.clone();
         *parsed = Some(Parsed { revision: stored.revision, kid, key: Arc::clone(&key) });
-        Ok((key, stored.public.kid))
+        Ok((key, stored.public.kid.clone()))
     }
 }
 

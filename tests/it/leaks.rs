@@ -135,7 +135,7 @@ async fn events_and_responses_hold_no_secret_and_one_event_tells_of_each_request
         let [event] = &events[..] else { panic!("{events:#?}") };
         assert!(event["target"].as_str().unwrap().starts_with("countersign::"));
         let fields = &event["fields"];
-        let outcome = answer.kind.map_or("ok", |kind| kind.outcome());
+        let outcome = answer.kind.map_or("ok", |kind| kind.outcome().as_str());
         assert_eq!(fields["outcome"], outcome);
         if !passes {
             assert_eq!(fields["request_id"], answer.headers["x-request-id"].to_str().unwrap());

@@ -6,6 +6,7 @@ use crate::{
     clients::ClientsCommand,
     completions::CompletionsArgs,
     doctor::DoctorArgs,
+    explain::ExplainArgs,
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
@@ -13,6 +14,7 @@ use crate::{
     orgs::OrgsCommand,
     output::{Format, Output},
     sign::SignArgs,
+    stats::StatsArgs,
     tokens::TokensCommand,
     verify::VerifyArgs,
 };
@@ -36,6 +38,7 @@ Examples:
   countersign sign --scheme ateliere --key-id pk_1 --body q.json \\
       --url https://api.example.com/graphql
   countersign verify --scheme ateliere --request request.http
+  countersign explain --scheme ateliere --request request.http
 
 Data goes to stdout, everything else to stderr. With `-o json` each of them
 carries at most one document (`mock` goes on telling), and moments are RFC 3339 in UTC.
@@ -85,6 +88,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// See whether database, keyring, clock and servers are well
     Doctor(DoctorArgs),
+    /// Say why a request was refused, and prove it by recomputing its signature
+    Explain(ExplainArgs),
     /// Create, import, rotate, switch off, revoke, list and show keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -97,6 +102,8 @@ pub enum Command {
     Orgs(OrgsCommand),
     /// Sign a request and print what to send
     Sign(SignArgs),
+    /// See which clients call, in which versions, and who still uses what
+    Stats(StatsArgs),
     /// Create, list and revoke read tokens, and look into JWTs
     #[command(subcommand)]
     Tokens(TokensCommand),

@@ -49,6 +49,7 @@ pub struct Settings {
     pub public_urls: Vec<String>,
     pub routes: Vec<RouteArg>,
     pub lenient_time: bool,
+    pub multipart_routes: Vec<String>,
 }
 
 /// A route as it is typed: `/graphql`, or `GET /user_downloads/{file}`.
@@ -106,6 +107,9 @@ impl SchemeName {
             Self::Corezoid => {
                 let scheme = Corezoid::default();
                 let scheme = if settings.lenient_time { scheme.with_lenient_time() } else { scheme };
+                let mut uploads = settings.multipart_routes.iter();
+                let scheme =
+                    uploads.try_fold(scheme, |scheme, prefix| scheme.with_multipart_route(prefix))?;
                 KnownScheme::Corezoid(routes.clone().try_fold(scheme, |scheme, route| {
                     scheme.with_route(route.method.clone(), &route.template)
                 })?)
@@ -223,14 +227,25 @@ impl KnownScheme {
         }
     }
 
-    pub fn verifier(&self, keys: impl KeyStore) -> SignatureVerifier {
-        match self {
-            Self::Ateliere(scheme) => SignatureVerifier::new(scheme.clone(), keys),
+    /// The verifier of a server that was told `settings`.
+    pub fn verifier(
+        &self,
+        keys: impl KeyStore,
+        settings: &Settings,
+    ) -> Result<SignatureVerifier, ConfigError> {
+        Ok(match self {
+            // Its paths are open already; what is left to be told is where they name an organization.
+            Self::Ateliere(scheme) => settings
+                .routes
+                .iter()
+                .try_fold(SignatureVerifier::new(scheme.clone(), keys), |verifier, route| {
+                    verifier.with_organization_path(&route.template)
+                })?,
             Self::Corezoid(scheme) => SignatureVerifier::new(scheme.clone(), keys),
             Self::CorezoidCallback(scheme) => SignatureVerifier::new(scheme.clone(), keys),
             Self::SalesCloud(scheme) => SignatureVerifier::new(scheme.clone(), keys),
             Self::SalesCloudWebhook(scheme) => SignatureVerifier::new(scheme.clone(), keys),
-        }
+        })
     }
 
     pub fn signer(&self, key_id: &str, key: MacKey) -> Signer {

@@ -200,7 +200,8 @@ fn an_app_acts_only_where_it_is_installed() {
 
 #[test]
 fn routes_that_a_server_opens_are_opened_by_option() {
-    let (folder, [_, (corezoid, c_args), _, (salescloud, s_args), _]) = furnished();
+    let (folder, schemes) = furnished();
+    let [_, (corezoid, c_args), _, (salescloud, s_args), _] = &schemes;
     sign(&folder, salescloud, &format!("{s_args}/acme/graphql"));
     let ran = verify(&folder, salescloud, "-o json").exits(3);
     assert_eq!(ran.json()["outcome"], "malformed");
@@ -212,11 +213,33 @@ fn routes_that_a_server_opens_are_opened_by_option() {
     opened(salescloud, "/{anything}/graphql").exits(0);
     opened(salescloud, "PUT /{anything}/graphql").exits(3);
 
+    let [(ateliere, a_args), ..] = &schemes;
+    for (organization, code) in [("acme", 0), ("globex", 3)] {
+        sign(&folder, ateliere, &a_args.replace("/graphql?q", &format!("/{organization}/graphql")));
+        verify(&folder, ateliere, "").exits(0);
+        let ran = opened(ateliere, "/{organization}/graphql").exits(code);
+        assert_eq!(ran.contains("wrong_organization"), code == 3, "{}", ran.told());
+    }
+
     let line = format!("{} --method GET", c_args.replace("/api/2/json", "/user_downloads/a.json"));
     folder.write("body", "");
     sign(&folder, corezoid, &line);
     assert_eq!(verify(&folder, corezoid, "-o json").exits(3).json()["outcome"], "missing");
     opened(corezoid, "GET /user_downloads/{file}").exits(0);
+}
+
+#[test]
+fn an_upload_is_signed_reduced_where_both_are_told() {
+    let (folder, [_, (corezoid, args), ..]) = furnished();
+    folder.write("body", "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n");
+    let line = format!("{} --multipart-route /api/2/upload", args.replace("/api/2/json", "/api/2/upload"));
+    sign(&folder, corezoid, &line);
+    let verified = verify(&folder, corezoid, "--multipart-route /api/2/upload -o json").exits(0).json();
+    let canonical = verified["canonical"].as_str().unwrap();
+    assert!(canonical.contains("name=\"a\"\r\n1{SECRET}") && !canonical.contains("--b"), "{canonical}");
+    assert_eq!(verify(&folder, corezoid, "-o json").exits(3).json()["outcome"], "missing");
+    let raw = verify(&folder, corezoid, "--route /api/2/upload -o json").exits(3).json();
+    assert_eq!(raw["outcome"], "bad_signature");
 }
 
 #[test]
@@ -228,6 +251,14 @@ fn a_public_url_is_the_one_that_clients_know() {
     assert_eq!(ran.json()["outcome"], "bad_signature");
     assert!(ran.json()["reason"].as_str().unwrap().contains("public URL"), "{}", ran.told());
     verify(&folder, scheme, "--public-url a.test").exits(2);
+
+    // Where a webhook went by plain HTTP, only the public URL can tell.
+    let (folder, [.., (scheme, args)]) = furnished();
+    sign(&folder, scheme, &args.replace("https:", "http:"));
+    assert_eq!(verify(&folder, scheme, "-o json").exits(3).json()["outcome"], "bad_signature");
+    verify(&folder, scheme, "--public-url http://a.test").exits(0);
+    verify(&folder, scheme, "--public-url http://a.test/hook?a=1").exits(0);
+    verify(&folder, scheme, "--public-url http://a.test/other").exits(3);
 }
 
 #[test]

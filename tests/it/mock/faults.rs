@@ -1,7 +1,13 @@
 //! Each fault as its client meets it, and ten thousand requests under all of them.
 
 use super::{Client, http};
-use countersign::mock::{AteliereMock, Fault, FaultKind, MockProvider, Outcome};
+use countersign::{
+    mock::{AteliereMock, Fault, FaultKind, MockProvider, Outcome},
+    scheme::Corezoid,
+    secret::Secret,
+    sign::Signer,
+};
+use http::Request;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -119,9 +125,25 @@ async fn a_clock_that_is_wrong_makes_tokens_end_or_not_begin() {
     let token = token["access_token"].as_str().unwrap();
     mock.fault(Fault::skew(4000).times(1));
     mock.fault(Fault::skew(-4000).times(1));
-    for (status, outcome) in [(401, "expired"), (401, "not_yet_valid"), (200, "accepted")] {
+    for (status, outcome) in [(401, "expired"), (401, "future"), (200, "accepted")] {
         let sent = http().get(format!("{}/site", mock.endpoint())).bearer_auth(token).send().await.unwrap();
         assert_eq!(sent.status(), status);
+        assert_eq!(mock.requests().last().unwrap().outcome().to_string(), outcome);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_makes_signatures_old() {
+    let mock = MockProvider::corezoid().start().await;
+    let key = mock.credential();
+    let secret = Secret::new(key.secret()).unwrap();
+    let signer = Signer::new(Corezoid::default(), key.key_id(), &secret);
+    mock.fault(Fault::skew(400).times(1));
+    mock.fault(Fault::skew(-400).times(1));
+    for (status, outcome) in [(401, "stale"), (401, "future"), (200, "accepted")] {
+        let mut request = Request::post(mock.endpoint()).body(r#"{"ops":[]}"#).unwrap();
+        signer.sign(&mut request).unwrap();
+        assert_eq!(http().execute(request.try_into().unwrap()).await.unwrap().status(), status);
         assert_eq!(mock.requests().last().unwrap().outcome().to_string(), outcome);
     }
 }

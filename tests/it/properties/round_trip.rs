@@ -40,7 +40,7 @@ fn passes<S: Scheme + Default>(case: &Case, lengths: &[usize], pauses: bool) -> 
     let request = case.signed(S::default()).ok_or_else(|| TestCaseError::fail("not signed"))?;
     let layer = guard(S::default(), case.key(), NOW);
     let answer = run(send(&layer, request.map(|body| Pieces::new(&body, lengths, pauses))));
-    let (caller, read) = answer.map_err(|kind| TestCaseError::fail(kind.outcome()))?;
+    let (caller, read) = answer.map_err(|kind| TestCaseError::fail(kind.outcome().as_str()))?;
     prop_assert_eq!(caller.scheme(), S::default().name());
     prop_assert_eq!(caller.key_id().as_str(), &case.key_id);
     prop_assert_eq!(caller.organization().map(|name| name.as_str()), case.organization.as_deref());

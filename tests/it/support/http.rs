@@ -216,7 +216,8 @@ impl Answer {
     {
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let kind = head.extensions.get().copied();
+        let kind: Option<VerifyErrorKind> = head.extensions.get().copied();
+        assert_eq!(head.extensions.get(), kind.map(VerifyErrorKind::outcome).as_ref());
         Self { status: head.status, headers: head.headers, body, kind }
     }
 

@@ -85,37 +85,33 @@ pub struct MockArgs {
     state: Option<PathBuf>,
 }
 
-/// The providers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Name {
-    Ateliere,
-    Ayyeka,
-    Corezoid,
-    #[value(name = "salescloud")]
-    SalesCloud,
-    All,
-}
+/// The providers, in the order of their ports where all are started.
+macro_rules! providers {
+    ($($name:ident = $word:literal: $mock:expr;)+) => {
+        #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+        enum Name {
+            $(#[value(name = $word)] $name,)+
+            All,
+        }
 
-/// Those that `all` starts, in the order of their ports.
-const ALL: [Name; 4] = [Name::Ateliere, Name::SalesCloud, Name::Corezoid, Name::Ayyeka];
+        const ALL: &[Name] = &[$(Name::$name),+];
 
-impl Name {
-    fn start(self, settings: &Settings<'_>, listen: SocketAddr) -> Result<Vec<Running>, Failure> {
-        match self {
-            Self::Ateliere => settings.start(MockProvider::ateliere(), listen, "ateliere"),
-            Self::Ayyeka => settings.start(MockProvider::ayyeka(), listen, "ayyeka"),
-            Self::Corezoid => settings.start(MockProvider::corezoid(), listen, "corezoid"),
-            Self::SalesCloud => settings.start(MockProvider::salescloud(), listen, "salescloud"),
-            Self::All => {
-                let ports = (0..).map(|offset| if listen.port() == 0 { 0 } else { listen.port() + offset });
-                let started = ALL
-                    .iter()
-                    .zip(ports)
-                    .map(|(name, port)| name.start(settings, SocketAddr::new(listen.ip(), port)));
-                Ok(started.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        impl Name {
+            fn start(self, settings: &Settings<'_>, listen: SocketAddr) -> Result<Vec<Running>, Failure> {
+                match self {
+                    $(Self::$name => Ok(vec![settings.start($mock, listen, $word)?]),)+
+                    Self::All => settings.start_all(listen),
+                }
             }
         }
-    }
+    };
+}
+
+providers! {
+    Ateliere = "ateliere": MockProvider::ateliere();
+    SalesCloud = "salescloud": MockProvider::salescloud();
+    Corezoid = "corezoid": MockProvider::corezoid();
+    Ayyeka = "ayyeka": MockProvider::ayyeka();
 }
 
 /// What all mocks are started with.
@@ -142,12 +138,23 @@ struct Running {
 }
 
 impl Settings<'_> {
+    fn start_all(&self, listen: SocketAddr) -> Result<Vec<Running>, Failure> {
+        let mut running = Vec::new();
+        let mut port = listen.port();
+        for name in ALL {
+            running.extend(name.start(self, SocketAddr::new(listen.ip(), port))?);
+            // Zero is a free one each time.
+            port = if port == 0 { 0 } else { port.saturating_add(1) };
+        }
+        Ok(running)
+    }
+
     fn start<P: Provider>(
         &self,
         mock: MockBuilder<P>,
         listen: SocketAddr,
         name: &'static str,
-    ) -> Result<Vec<Running>, Failure> {
+    ) -> Result<Running, Failure> {
         let told = self.told.clone();
         let mut mock = mock.listen(listen).seed(self.seed).keep_requests(0).observe(move |received| {
             // Nobody listens any more once the command ends.
@@ -167,14 +174,14 @@ impl Settings<'_> {
             let hint = "choose another `--listen`, key or state file";
             Failure::new(Exit::Failure, "mock", message, hint).because(&error)
         })?;
-        Ok(vec![Running {
+        Ok(Running {
             name,
             base_url: mock.base_url().to_owned(),
             endpoint: mock.endpoint(),
             credential: mock.credential(),
             details: mock.details(),
             state: Box::new(move || mock.state()),
-        }])
+        })
     }
 }
 
