@@ -64,7 +64,11 @@ impl Server {
     pub(crate) fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
         let mut process = Command::new(built("examples/server"))
             .args(["--listen", "127.0.0.1:0"])
-            .args(if arguments.contains(&"--admin-listen") { &[][..] } else { &["--admin-listen", "127.0.0.1:0"] })
+            .args(if arguments.contains(&"--admin-listen") {
+                &[][..]
+            } else {
+                &["--admin-listen", "127.0.0.1:0"]
+            })
             .args(arguments)
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")

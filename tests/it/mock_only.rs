@@ -1,0 +1,4 @@
+//! Temporary.
+#![cfg(test)]
+mod mock;
+mod support;
