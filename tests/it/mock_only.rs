@@ -1,4 +1,0 @@
-//! Temporary.
-#![cfg(test)]
-mod mock;
-mod support;
