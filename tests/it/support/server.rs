@@ -1,11 +1,13 @@
 //! The reference server as a process of its own, and the command line beside it.
 
+use super::planted::{plant, search};
 use std::{
-    env, fs,
-    io::{BufRead as _, BufReader},
+    env,
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
+    thread::{self, JoinHandle},
 };
 use tempfile::TempDir;
 
@@ -18,7 +20,14 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// What it printed after that, to the end of the demonstration lines.
     pub(crate) printed: String,
+    /// What it prints to stdout after that.
+    rest: Option<JoinHandle<String>>,
 }
+
+/// How much the servers tell: more than an operator would want to read, so that it can be searched for secrets.
+const LEVELS: &str = "info,countersign=debug,server=debug,tower_http=debug";
+/// Where they tell it, in their folders.
+const STDERR: &str = "stderr.log";
 
 impl Server {
     /// Starts the server that was built with this test, in a new folder on a free port.
@@ -35,8 +44,13 @@ impl Server {
 
     /// Starts one more server over the same database, with the same keyring.
     pub(crate) fn start_another(&self) -> Self {
+        self.start_another_with(&[])
+    }
+
+    /// Starts one more server over the same database, with the same keyring and further arguments.
+    pub(crate) fn start_another_with(&self, arguments: &[&str]) -> Self {
         let keyring = self.folder().join("data/keyring");
-        let arguments = ["--keyring-file", keyring.to_str().unwrap()];
+        let arguments = [&["--keyring-file", keyring.to_str().unwrap()], arguments].concat();
         Self::start_in(tempfile::tempdir().unwrap(), self.database_url.as_deref(), &arguments)
     }
 
@@ -47,9 +61,11 @@ impl Server {
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")
             .envs(database_url.map(|url| ("DATABASE_URL", url)))
+            .env("COUNTERSIGN_ADMIN_LISTEN", "127.0.0.1:0")
+            .env("RUST_LOG", LEVELS)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(File::create(folder.path().join(STDERR)).unwrap())
             .spawn()
             .unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
@@ -57,14 +73,50 @@ impl Server {
         output.read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
         let mut printed = String::new();
+        output.read_line(&mut printed).unwrap();
         let without = |argument: &&str| matches!(*argument, "--no-demo" | "--public-url");
         let demo = database_url.is_none() && !arguments.iter().any(without);
         while demo && !printed.ends_with("/v2.0/site)\n") {
             assert!(output.read_line(&mut printed).unwrap() > 0, "the server ended: {printed}");
         }
         // Somebody has to read on, or the server would wait for it.
-        thread::spawn(move || output.lines().for_each(drop));
-        Self { process, folder, database_url: database_url.map(str::to_owned), url, printed }
+        let rest = thread::spawn(move || {
+            let mut rest = String::new();
+            output.read_to_string(&mut rest).map(|_| rest).unwrap_or_default()
+        });
+        let database_url = database_url.map(str::to_owned);
+        let server = Self { process, folder, database_url, url, printed, rest: Some(rest) };
+        server.plant_demo();
+        server
+    }
+
+    /// The secrets of the demonstration file, if there is one.
+    fn plant_demo(&self) {
+        let text = fs::read_to_string(self.folder().join("data/demo.env")).unwrap_or_default();
+        for line in text.lines() {
+            match line.split_once('=') {
+                Some((name, secret)) if name.ends_with("_SECRET") || name.ends_with("_TOKEN") => {
+                    plant(secret)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `http://host:port/metrics`, of the listener for operators.
+    pub(crate) fn metrics(&self) -> &str {
+        self.printed.lines().find_map(|line| line.strip_prefix("metrics on ")).unwrap()
+    }
+
+    /// What it has told on stderr so far.
+    pub(crate) fn told(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder().join(STDERR)).unwrap()).into_owned()
+    }
+
+    /// Ends the server as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     /// The server's folder.
@@ -112,7 +164,27 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());
+        if thread::panicking() {
+            return;
+        }
+        let rest = self.rest.take().map(|rest| rest.join().unwrap()).unwrap_or_default();
+        search("the server's stdout, behind the demonstration lines,", &rest);
+        search("the server's stderr", &self.told());
     }
+}
+
+/// Whether a command prints a secret, once.
+pub(crate) fn prints_secret(arguments: &[&str]) -> bool {
+    matches!(arguments, ["keys" | "clients" | "tokens", "create" | "import" | "rotate", ..])
+}
+
+/// Plants the secret that such a command has printed: a member of the document, or all there is.
+pub(crate) fn plant_printed(stdout: &str) {
+    let document = serde_json::from_str::<serde_json::Value>(stdout).unwrap_or_default();
+    let members = ["secret", "client_secret", "token"].map(|name| document[name].as_str());
+    let whole = Some(stdout.trim()).filter(|text| !text.contains(char::is_whitespace));
+    let secrets = members.into_iter().flatten().chain(whole);
+    secrets.filter(|secret| secret.len() >= 32 && !secret.starts_with('{')).for_each(plant);
 }
 
 fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> String {
@@ -125,7 +197,14 @@ fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) ->
         .output()
         .unwrap();
     assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
+    let stdout = String::from_utf8(ran.stdout).unwrap();
+    if prints_secret(arguments) {
+        plant_printed(&stdout);
+    } else {
+        search(&format!("{arguments:?}"), &stdout);
+    }
+    search(&format!("stderr of {arguments:?}"), &String::from_utf8_lossy(&ran.stderr));
+    stdout.trim_end().to_owned()
 }
 
 /// Something that cargo built beside this test.
