@@ -1,15 +1,16 @@
 //! The reference server as a process of its own, and the command line beside it.
 
+use super::planted::{plant, search};
 use http::Request;
 use std::{
     env,
     fmt::Write as _,
-    fs,
+    fs::{self, File},
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    thread,
+    thread::{self, JoinHandle},
 };
 use tempfile::TempDir;
 
@@ -25,7 +26,12 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// What it printed after that, to the end of the demonstration lines.
     pub(crate) printed: String,
+    /// What it prints to stdout after that.
+    rest: Option<JoinHandle<String>>,
 }
+
+/// How much the servers tell: more than an operator would want to read, so that it can be searched for secrets.
+const LEVELS: &str = "info,countersign=debug,server=debug,tower_http=debug";
 
 impl Server {
     /// Starts the server that was built with this test, in a new folder on a free port.
@@ -47,9 +53,14 @@ impl Server {
 
     /// Starts one more server over the same database, with the same keyring.
     pub(crate) fn start_another(&self) -> Self {
+        self.start_another_with(&[])
+    }
+
+    /// Starts one more server over the same database, with the same keyring and further arguments.
+    pub(crate) fn start_another_with(&self, arguments: &[&str]) -> Self {
         match &self.database_url {
-            Some(url) => self.start_another_on(url, &[]),
-            None => self.another(&["--no-demo"]),
+            Some(url) => self.start_another_on(url, arguments),
+            None => self.another(&[&["--no-demo"], arguments].concat()),
         }
     }
 
@@ -64,14 +75,15 @@ impl Server {
     pub(crate) fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
         let mut process = Command::new(built("examples/server"))
             .args(["--listen", "127.0.0.1:0"])
-            .args(if arguments.contains(&"--admin-listen") { &[][..] } else { &["--admin-listen", "127.0.0.1:0"] })
             .args(arguments)
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")
             .envs(database_url.map(|url| ("DATABASE_URL", url)))
+            .env("COUNTERSIGN_ADMIN_LISTEN", "127.0.0.1:0")
+            .env("RUST_LOG", LEVELS)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(fs::File::create(folder.path().join(LOG)).unwrap())
+            .stderr(File::create(folder.path().join(LOG)).unwrap())
             .spawn()
             .unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
@@ -86,8 +98,33 @@ impl Server {
             assert!(output.read_line(&mut printed).unwrap() > 0, "the server ended: {printed}");
         }
         // Somebody has to read on, or the server would wait for it.
-        thread::spawn(move || output.lines().for_each(drop));
-        Self { process, folder, database_url: database_url.map(str::to_owned), url, printed }
+        let rest = thread::spawn(move || {
+            let mut rest = String::new();
+            output.read_to_string(&mut rest).map(|_| rest).unwrap_or_default()
+        });
+        let database_url = database_url.map(str::to_owned);
+        let server = Self { process, folder, database_url, url, printed, rest: Some(rest) };
+        server.plant_demo();
+        server
+    }
+
+    /// The secrets of the demonstration file, if there is one.
+    fn plant_demo(&self) {
+        let text = fs::read_to_string(self.folder().join("data/demo.env")).unwrap_or_default();
+        for line in text.lines() {
+            match line.split_once('=') {
+                Some((name, secret)) if name.ends_with("_SECRET") || name.ends_with("_TOKEN") => {
+                    plant(secret)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends the server as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     /// The server's folder.
@@ -139,6 +176,11 @@ impl Server {
         line.unwrap_or_else(|| panic!("no listener for operators: {}", self.printed))
     }
 
+    /// `http://host:port/metrics`.
+    pub(crate) fn metrics(&self) -> String {
+        format!("{}/metrics", self.operators())
+    }
+
     /// Runs the command line in the server's folder, and returns its exit code and what it printed.
     pub(crate) fn ask(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let ran = command(self.folder(), self.database_url.as_deref(), arguments);
@@ -169,7 +211,27 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());
+        if thread::panicking() {
+            return;
+        }
+        let rest = self.rest.take().map(|rest| rest.join().unwrap()).unwrap_or_default();
+        search("the server's stdout, behind the demonstration lines,", &rest);
+        search("the server's stderr", &self.log());
     }
+}
+
+/// Whether a command prints a secret, once.
+pub(crate) fn prints_secret(arguments: &[&str]) -> bool {
+    matches!(arguments, ["keys" | "clients" | "tokens", "create" | "import" | "rotate", ..])
+}
+
+/// Plants the secret that such a command has printed: a member of the document, or all there is.
+pub(crate) fn plant_printed(stdout: &str) {
+    let document = serde_json::from_str::<serde_json::Value>(stdout).unwrap_or_default();
+    let members = ["secret", "client_secret", "token"].map(|name| document[name].as_str());
+    let whole = Some(stdout.trim()).filter(|text| !text.contains(char::is_whitespace));
+    let secrets = members.into_iter().flatten().chain(whole);
+    secrets.filter(|secret| secret.len() >= 32 && !secret.starts_with('{')).for_each(plant);
 }
 
 fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> String {
@@ -178,15 +240,24 @@ fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) ->
     String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
 }
 
+/// Runs the command line, and searches what it printed for secrets.
 fn command(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_countersign"))
+    let ran = Command::new(env!("CARGO_BIN_EXE_countersign"))
         .args(arguments)
         .current_dir(folder)
         .env_remove("DATABASE_URL")
         .envs(database_url.map(|url| ("DATABASE_URL", url)))
         .stdin(Stdio::null())
         .output()
-        .unwrap()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&ran.stdout);
+    if prints_secret(arguments) {
+        plant_printed(&stdout);
+    } else {
+        search(&format!("{arguments:?}"), &stdout);
+    }
+    search(&format!("stderr of {arguments:?}"), &String::from_utf8_lossy(&ran.stderr));
+    ran
 }
 
 /// Something that cargo built beside this test.
