@@ -167,6 +167,11 @@ impl Error for SignError {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The id of an OAuth 2.0 client is empty or has a colon.
+    ClientId {
+        /// What was given.
+        given: String,
+    },
     /// A public URL is not `http://` or `https://` with a host and without user information or fragment.
     PublicUrl {
         /// What was given.
@@ -182,6 +187,9 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ClientId { given } => {
+                write!(f, "`{given}` is not the id of a client: it must not be empty, nor have a colon")
+            }
             Self::PublicUrl { given } => {
                 write!(f, "`{given}` is not a public URL: write it like `https://api.example.com`")
             }

@@ -25,8 +25,9 @@
 //! | set tolerance and clock, accept several schemes on a route | [`verify`] |
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
-//! | sign requests as a client does | [`sign`] |
-//! | know why a request was refused | [`Outcome`], [`error`], and one `tracing` event a request |
+//! | know why a request was refused | [`Outcome`], [`error`], one `tracing` event a request, and [`explain`] |
+//! | sign requests as a client does | [`sign`]; with `reqwest`, and with access tokens: `client` (feature `client`) |
+//! | test against a stand-in of a provider | `mock` (feature `mock`) |
 //! | know which clients call, and what they still use | [`awareness`] |
 //! | measure | `metrics` (feature `metrics`) |
 //! | keep credentials out of logs and traces | [`redact`] |
@@ -50,6 +51,8 @@
 //! | `postgres` | a key store in Postgres, secrets sealed, over TLS where its URL asks for it |
 //! | `oauth2` | an issuer of access tokens for client credentials, and the verifier of its bearer tokens |
 //! | `graphql` | the guard that a GraphQL document passes before any executor parses it |
+//! | `client` | signed requests with `reqwest`, and an OAuth 2.0 client that keeps and renews its token |
+//! | `mock` | stand-ins of the providers, for tests |
 //! | `metrics` | counters and histograms through the `metrics` facade |
 //! | `cli` | the `countersign` command line |
 //!
@@ -60,13 +63,18 @@
 pub mod awareness;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod clock;
 pub mod credential;
 #[cfg(feature = "_sql")]
 pub mod envelope;
 pub mod error;
+pub mod explain;
 #[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "_sql")]
+pub mod inspector;
 #[cfg(feature = "oauth2")]
 pub mod jwt;
 pub mod message;
@@ -75,6 +83,8 @@ pub mod metrics;
 #[cfg(not(feature = "metrics"))]
 mod metrics;
 pub mod middleware;
+#[cfg(feature = "mock")]
+pub mod mock;
 #[cfg(feature = "oauth2")]
 pub mod oauth2;
 mod outcome;
@@ -96,6 +106,6 @@ pub use self::{
 };
 
 /// The README's Rust blocks, compiled as documentation tests.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "mock"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

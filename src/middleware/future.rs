@@ -4,7 +4,7 @@ use super::{
     VerifiedBody,
     body::Frames,
     layer::{Settings, Share},
-    refuse,
+    refuse::{self, Arrived},
 };
 use crate::{
     error::{VerifyError, VerifyErrorKind},
@@ -18,11 +18,13 @@ use crate::{
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response, Uri, header::CONTENT_ENCODING, request::Parts};
 use http_body::Body;
+use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 use std::{
     error::Error,
     fmt,
     future::Future,
+    iter,
     marker::PhantomData,
     pin::Pin,
     sync::Arc,
@@ -144,7 +146,7 @@ fn begin(
 }
 
 /// The target as it stood in the request line, also where a router has cut a prefix off since.
-fn original_target(head: &Parts) -> &Uri {
+pub(super) fn original_target(head: &Parts) -> &Uri {
     #[cfg(feature = "axum")]
     if let Some(original) = head.extensions.get::<axum::extract::OriginalUri>() {
         return &original.0;
@@ -183,12 +185,8 @@ where
         let caller = match verdict {
             Ok(caller) => caller,
             Err(error) => {
-                let refused = refuse::refuse(
-                    this.share,
-                    request.as_ref().map(|(head, _)| head),
-                    verification.as_ref(),
-                    &error,
-                );
+                let arrived = request.as_ref().map(|(head, _)| Arrived { head, frames });
+                let refused = refuse::refuse(this.share, arrived, verification.as_ref(), &error);
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
         };
@@ -371,8 +369,17 @@ fn poll_timer(timer: &mut Timer, after: Duration, cx: &mut Context<'_>) -> Poll<
     timer.get_or_insert_with(|| Box::pin(sleep(after))).as_mut().poll(cx)
 }
 
+/// Why a body ended early: it broke off, or somebody further out, like tower-http's `RequestBodyLimitLayer`, found it too
+/// long.
 fn broken_off(error: impl Into<Box<dyn Error + Send + Sync>>) -> VerifyError {
-    VerifyError::with_source(VerifyErrorKind::MalformedMessage, error)
+    let error = error.into();
+    let first: &(dyn Error + 'static) = &*error;
+    let mut causes = iter::successors(Some(first), |&cause| cause.source());
+    let kind = match causes.any(|cause| cause.is::<LengthLimitError>()) {
+        true => VerifyErrorKind::BodyTooLarge,
+        false => VerifyErrorKind::MalformedMessage,
+    };
+    VerifyError::with_source(kind, error)
 }
 
 impl<S, ReqBody, B> fmt::Debug for ResponseFuture<S, ReqBody, B>

@@ -4,9 +4,16 @@ use super::{
     Algorithm, BodyForm, MacKey, Segment, Signature, SignatureBase,
     escape::{BLOCK, Stage, Utf8},
     key::Keyed,
+    multipart::Multipart,
 };
 use crate::secret::Secret;
-use hmac::{Hmac, Mac as _};
+use hmac::{
+    block_api::HmacCore,
+    digest::{
+        Output,
+        block_api::{Buffer, FixedOutputCore as _, UpdateCore as _},
+    },
+};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use smallvec::SmallVec;
@@ -27,6 +34,8 @@ pub struct Computation {
     lanes: SmallVec<[Lane; 1]>,
     body: BodyForm,
     utf8: Utf8,
+    /// The body, where it is to be reduced.
+    multipart: Option<Box<Multipart>>,
     /// Whether there was a body that the base has no place for.
     unsigned: bool,
 }
@@ -51,7 +60,7 @@ struct Lane {
 }
 
 enum State {
-    HmacSha256(Hmac<Sha256>),
+    HmacSha256(HmacCore<Sha256>, Buffer<HmacCore<Sha256>>),
     SandwichSha1(Sha1, Arc<Secret>),
     Ended,
 }
@@ -64,8 +73,8 @@ impl Computation {
         computation
     }
 
-    /// Adds a lane for each of `bases` with each of `keys`, where the computation is: a lane is large. All bases take the
-    /// body in the same form, and none of it has passed.
+    /// Adds a lane for each of `bases` with each of `keys`, where the computation is: a lane is large. All bases take
+    /// the body in the same form, and none of it has passed.
     #[expect(clippy::needless_pass_by_value, reason = "callers have just made the iterator, and keep none")]
     pub(crate) fn add<'k>(
         &mut self,
@@ -97,16 +106,32 @@ impl Computation {
                 stage.escaped(bytes);
                 stage.finish();
             }
+            BodyForm::Reduced => self.multipart.get_or_insert_default().update(bytes),
         }
+    }
+
+    /// Takes in what had to wait for the end of the body.
+    fn complete(&mut self) {
+        if let Some(multipart) = self.multipart.as_deref().filter(|body| !body.is_too_long()) {
+            feed(&mut self.lanes, &multipart.reduced());
+            self.multipart = None;
+        }
+    }
+
+    /// Whether the body is longer than its form in the signature may be.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        self.multipart.as_deref().is_some_and(Multipart::is_too_long)
     }
 
     /// Ends every lane and compares it with the presented signature, in time that depends on neither. A second call
     /// matches nothing.
     ///
     /// A body that had to be text and is not matches nothing: no client can have signed it as text. Nor does a body
-    /// that the base has no place for.
+    /// that the base has no place for, or that is too long for it.
     #[must_use]
     pub fn matches(&mut self, presented: &Signature) -> Option<Matched> {
+        self.complete();
         let mut found = u32::MAX;
         for (index, lane) in (0_u32..).zip(&mut self.lanes) {
             let same = lane.finish().map_or_else(|| 0.into(), |computed| same(&computed, presented));
@@ -117,9 +142,10 @@ impl Computation {
     }
 
     /// The signature of the first lane; `None` if there is no lane, if the body had to be text and is not, or if there
-    /// is a body that the base has no place for.
+    /// is a body that the base has no place for, or that is too long for it.
     #[must_use]
     pub fn sign(mut self) -> Option<Signature> {
+        self.complete();
         let whole = self.is_whole();
         self.lanes.first_mut().filter(|_| whole).and_then(Lane::finish)
     }
@@ -130,8 +156,8 @@ impl Computation {
     }
 
     /// Whether the signature covers all of the body that passed.
-    const fn is_whole(&self) -> bool {
-        self.utf8.is_complete() && !self.unsigned
+    fn is_whole(&self) -> bool {
+        self.utf8.is_complete() && !self.unsigned && !self.is_too_long()
     }
 }
 
@@ -178,7 +204,9 @@ impl Lane {
     /// Takes in what stands before the body, and keeps what comes after it.
     fn begin(&mut self, base: &SignatureBase<'_>, secret: &[u8]) {
         let segments = base.segments();
-        let body = |segment: &Segment<'_>| matches!(segment, Segment::Body | Segment::BodyInJson);
+        let body = |segment: &Segment<'_>| {
+            matches!(segment, Segment::Body | Segment::BodyInJson | Segment::BodyReduced)
+        };
         let split = segments.iter().position(body).unwrap_or(segments.len());
         let mut stage = Stage::new(|bytes| self.update(bytes));
         for segment in &segments[..split] {
@@ -186,7 +214,7 @@ impl Lane {
                 Segment::Bytes(bytes) => stage.raw(bytes),
                 Segment::InJson(text) => stage.escaped(text.as_bytes()),
                 Segment::Secret => stage.past(secret),
-                Segment::Body | Segment::BodyInJson => {}
+                Segment::Body | Segment::BodyInJson | Segment::BodyReduced => {}
             }
         }
         stage.finish();
@@ -208,7 +236,7 @@ impl Lane {
                     stage.finish();
                 }
                 Segment::Secret => self.secrets_in_tail.push(self.tail.len()),
-                Segment::Body | Segment::BodyInJson => {}
+                Segment::Body | Segment::BodyInJson | Segment::BodyReduced => {}
             }
         }
     }
@@ -239,14 +267,18 @@ impl MacKey {
 impl State {
     fn new(key: &MacKey) -> Self {
         match &key.0 {
-            Keyed::HmacSha256(keyed) => Self::HmacSha256(keyed.clone()),
+            Keyed::HmacSha256(keyed) => {
+                Self::HmacSha256(keyed.clone(), Buffer::<HmacCore<Sha256>>::default())
+            }
             Keyed::SandwichSha1(secret) => Self::SandwichSha1(Sha1::new(), Arc::clone(secret)),
         }
     }
 
     fn update(&mut self, bytes: &[u8]) {
         match self {
-            Self::HmacSha256(mac) => mac.update(bytes),
+            Self::HmacSha256(mac, buffer) => {
+                buffer.digest_blocks(bytes, |blocks| mac.update_blocks(blocks));
+            }
             Self::SandwichSha1(hash, _) => hash.update(bytes),
             Self::Ended => {}
         }
@@ -259,11 +291,17 @@ impl State {
     }
 
     fn finish(&mut self) -> Option<Signature> {
-        Some(match std::mem::replace(self, Self::Ended) {
-            Self::HmacSha256(mac) => Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes()),
-            Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize()),
+        let signature = match self {
+            Self::HmacSha256(mac, buffer) => {
+                let mut digest = Output::<HmacCore<Sha256>>::default();
+                mac.finalize_fixed_core(buffer, &mut digest);
+                Signature::new(Algorithm::HmacSha256, &digest)
+            }
+            Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize_reset()),
             Self::Ended => return None,
-        })
+        };
+        *self = Self::Ended;
+        Some(signature)
     }
 }
 

@@ -146,6 +146,7 @@ macro_rules! sql_contract {
                 sql::rows_that_make_no_sense_are_refused
                 sql::what_an_operator_switches_off_is_off
                 upkeep::a_hand_may_say_whose_it_is
+                upkeep::a_long_secret_shows_its_ends
                 upkeep::many_keys_come_at_once_or_none_does
                 upkeep::secrets_are_sealed_again
                 upkeep::the_audit_log_is_only_added_to

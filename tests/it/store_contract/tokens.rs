@@ -5,7 +5,7 @@ use countersign::{
     credential::{OAuthClient, ReadToken, SecretHash, SigningKey, TokenAlgorithm, TokenKey, TokenKeys},
     store::{NewClient, NewReadToken, NewSigningKey, SecretRefused, Switch},
 };
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 pub(super) const FIRST: &str = "cfb4a1f1e2d34b0a9e8d7c6b5a493827";
 const SECOND: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -34,7 +34,7 @@ pub(super) async fn store_owners(store: &impl KeyAdmin) {
 
 pub(super) async fn find_client(store: &impl KeyStore, client_id: &str) -> Option<OAuthClient> {
     match ask(store, Lookup::Client { client_id }).await.unwrap() {
-        Some(Record::Client(client)) => Some(client),
+        Some(Record::Client(client)) => Some(Arc::unwrap_or_clone(client)),
         Some(other) => panic!("asked for a client, found {other:?}"),
         None => None,
     }
@@ -43,7 +43,7 @@ pub(super) async fn find_client(store: &impl KeyStore, client_id: &str) -> Optio
 pub(super) async fn find_token(store: &impl KeyStore, text: &str) -> Option<ReadToken> {
     let hash = SecretHash::of(text.as_bytes());
     match ask(store, Lookup::ReadToken { hash: &hash }).await.unwrap() {
-        Some(Record::ReadToken(token)) => Some(token),
+        Some(Record::ReadToken(token)) => Some(Arc::unwrap_or_clone(token)),
         Some(other) => panic!("asked for a read token, found {other:?}"),
         None => None,
     }
@@ -51,7 +51,7 @@ pub(super) async fn find_token(store: &impl KeyStore, text: &str) -> Option<Read
 
 pub(super) async fn token_keys(store: &impl KeyStore) -> Option<TokenKeys> {
     match ask(store, Lookup::TokenKeys).await.unwrap() {
-        Some(Record::TokenKeys(keys)) => Some(keys),
+        Some(Record::TokenKeys(keys)) => Some(Arc::unwrap_or_clone(keys)),
         Some(other) => panic!("asked for public keys, found {other:?}"),
         None => None,
     }
@@ -59,7 +59,7 @@ pub(super) async fn token_keys(store: &impl KeyStore) -> Option<TokenKeys> {
 
 pub(super) async fn signing_key(store: &impl KeyStore) -> Option<SigningKey> {
     match ask(store, Lookup::SigningKey).await.unwrap() {
-        Some(Record::SigningKey(key)) => Some(key),
+        Some(Record::SigningKey(key)) => Some(Arc::unwrap_or_clone(key)),
         Some(other) => panic!("asked for a signing key, found {other:?}"),
         None => None,
     }
@@ -90,6 +90,13 @@ pub(super) async fn a_client_is_found_as_it_was_stored(bench: &impl Bench) {
     for other in ["5b0f4c", "5B0F4C ", "", "*", "' OR '1'='1", "5B0F4C\0", &"x".repeat(10_000)] {
         assert!(find_client(store, other).await.is_none(), "{other:?}");
     }
+
+    let held = found.revision;
+    store.set_client_permissions(&id("5B0F4C"), None).await.unwrap();
+    let found = find_client(store, "5B0F4C").await.unwrap();
+    assert!(found.permissions == Permissions::all() && found.revision > held);
+    store.set_client_permissions(&id("5B0F4C"), new.permissions.as_ref()).await.unwrap();
+    assert_eq!(find_client(store, "5B0F4C").await.unwrap().permissions, permissions("sites:read"));
 
     let shown = store.client(&id("5B0F4C")).await.unwrap();
     assert_eq!((&shown.principal, &shown.organization), (&new.principal, &new.organization));
@@ -319,6 +326,7 @@ pub(super) async fn a_token_of_nobody_is_named(bench: &impl Bench) {
     missing(store.create_client(&new).await, "organization");
     missing(store.client(&id("a")).await.map(drop), "client");
     missing(store.set_client_state(&id("a"), CredentialState::Revoked).await, "client");
+    missing(store.set_client_permissions(&id("a"), None).await, "client");
     missing(store.rotate_client(&id("a"), &secret(FIRST), Duration::ZERO).await.map(drop), "client");
     missing(store.revoke_read_token(&id("a")).await, "read token");
     missing(store.retire_signing_key(&id("a"), at(NOW)).await, "signing key");

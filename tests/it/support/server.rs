@@ -1,15 +1,23 @@
 //! The reference server as a process of its own, and the command line beside it.
 
 use super::planted::{plant, search};
+use http::Request;
 use std::{
     env,
-    fs::{self, File},
-    io::{BufRead as _, BufReader, Read as _},
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread::{self, JoinHandle},
 };
 use tempfile::TempDir;
+
+/// What a server writes to stderr.
+const LOG: &str = "server.log";
+/// How much it writes there: more than an operator would want to read, so that it can be searched for secrets.
+const LEVELS: &str = "info,countersign=debug,server=debug,tower_http=debug";
 
 /// A running reference server with a folder of its own; both end when it is dropped.
 pub(crate) struct Server {
@@ -24,11 +32,6 @@ pub(crate) struct Server {
     rest: Option<JoinHandle<String>>,
 }
 
-/// How much the servers tell: more than an operator would want to read, so that it can be searched for secrets.
-const LEVELS: &str = "info,countersign=debug,server=debug,tower_http=debug";
-/// Where they tell it, in their folders.
-const STDERR: &str = "stderr.log";
-
 impl Server {
     /// Starts the server that was built with this test, in a new folder on a free port.
     pub(crate) fn start(arguments: &[&str]) -> Self {
@@ -37,35 +40,48 @@ impl Server {
 
     /// Starts the server over a database that is new, but for the tables and the keyring that an operator makes.
     pub(crate) fn start_on(database_url: &str) -> Self {
+        Self::start_on_with(database_url, &[])
+    }
+
+    /// The same, with arguments.
+    pub(crate) fn start_on_with(database_url: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         countersign(folder.path(), Some(database_url), &["migrate"]);
-        Self::start_in(folder, Some(database_url), &[])
+        Self::start_in(folder, Some(database_url), arguments)
     }
 
     /// Starts one more server over the same database, with the same keyring.
     pub(crate) fn start_another(&self) -> Self {
-        self.start_another_with(&[])
+        match &self.database_url {
+            Some(url) => self.start_another_on(url, &[]),
+            None => self.another(&["--no-demo"]),
+        }
     }
 
-    /// Starts one more server over the same database, with the same keyring and further arguments.
-    pub(crate) fn start_another_with(&self, arguments: &[&str]) -> Self {
+    /// Starts one more server that reaches the same database elsewhere.
+    pub(crate) fn start_another_on(&self, database_url: &str, arguments: &[&str]) -> Self {
         let keyring = self.folder().join("data/keyring");
         let arguments = [&["--keyring-file", keyring.to_str().unwrap()], arguments].concat();
-        Self::start_in(tempfile::tempdir().unwrap(), self.database_url.as_deref(), &arguments)
+        Self::start_in(tempfile::tempdir().unwrap(), Some(database_url), &arguments)
     }
 
-    fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
+    /// Starts the server in a folder.
+    pub(crate) fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
         let mut process = Command::new(built("examples/server"))
             .args(["--listen", "127.0.0.1:0"])
+            .args(if arguments.contains(&"--admin-listen") {
+                &[][..]
+            } else {
+                &["--admin-listen", "127.0.0.1:0"]
+            })
             .args(arguments)
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")
             .envs(database_url.map(|url| ("DATABASE_URL", url)))
-            .env("COUNTERSIGN_ADMIN_LISTEN", "127.0.0.1:0")
             .env("RUST_LOG", LEVELS)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::create(folder.path().join(STDERR)).unwrap())
+            .stderr(fs::File::create(folder.path().join(LOG)).unwrap())
             .spawn()
             .unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
@@ -96,21 +112,11 @@ impl Server {
         for line in text.lines() {
             match line.split_once('=') {
                 Some((name, secret)) if name.ends_with("_SECRET") || name.ends_with("_TOKEN") => {
-                    plant(secret)
+                    plant(secret);
                 }
                 _ => {}
             }
         }
-    }
-
-    /// `http://host:port/metrics`, of the listener for operators.
-    pub(crate) fn metrics(&self) -> &str {
-        self.printed.lines().find_map(|line| line.strip_prefix("metrics on ")).unwrap()
-    }
-
-    /// What it has told on stderr so far.
-    pub(crate) fn told(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.folder().join(STDERR)).unwrap()).into_owned()
     }
 
     /// Ends the server as a crash does.
@@ -122,6 +128,28 @@ impl Server {
     /// The server's folder.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What it has told its operator.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder().join(LOG)).unwrap()
+    }
+
+    /// Sends a request on a connection of its own, and returns status, head and body of the answer.
+    pub(crate) fn send(&self, request: &Request<String>) -> (u16, String, String) {
+        let address = self.url.trim_start_matches("http://");
+        let (method, path) = (request.method(), request.uri().path());
+        let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+        for (name, value) in request.headers() {
+            write!(text, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
+        }
+        write!(text, "content-length: {}\r\n\r\n{}", request.body().len(), request.body()).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), head.to_ascii_lowercase(), body.to_owned())
     }
 
     /// A value of the demonstration file.
@@ -138,6 +166,18 @@ impl Server {
         let keyring = data.join("keyring");
         let place = ["--database-url", &database, "--keyring-file", keyring.to_str().unwrap()];
         Self::start(&[arguments, &place].concat())
+    }
+
+    /// `http://host:port` of the listener for operators.
+    pub(crate) fn operators(&self) -> &str {
+        let line = self.printed.lines().find_map(|line| line.strip_prefix("operators: "));
+        line.unwrap_or_else(|| panic!("no listener for operators: {}", self.printed))
+    }
+
+    /// Runs the command line in the server's folder, and returns its exit code and what it printed.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let ran = command(self.folder(), self.database_url.as_deref(), arguments);
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
     }
 
     /// Runs the command line in the server's folder and returns what it printed; it must succeed.
@@ -169,7 +209,7 @@ impl Drop for Server {
         }
         let rest = self.rest.take().map(|rest| rest.join().unwrap()).unwrap_or_default();
         search("the server's stdout, behind the demonstration lines,", &rest);
-        search("the server's stderr", &self.told());
+        search("the server's log", &self.log());
     }
 }
 
@@ -188,14 +228,7 @@ pub(crate) fn plant_printed(stdout: &str) {
 }
 
 fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> String {
-    let ran = Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("DATABASE_URL")
-        .envs(database_url.map(|url| ("DATABASE_URL", url)))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let ran = command(folder, database_url, arguments);
     assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
     let stdout = String::from_utf8(ran.stdout).unwrap();
     if prints_secret(arguments) {
@@ -205,6 +238,17 @@ fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) ->
     }
     search(&format!("stderr of {arguments:?}"), &String::from_utf8_lossy(&ran.stderr));
     stdout.trim_end().to_owned()
+}
+
+fn command(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("DATABASE_URL")
+        .envs(database_url.map(|url| ("DATABASE_URL", url)))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// Something that cargo built beside this test.
