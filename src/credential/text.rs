@@ -1,7 +1,7 @@
 //! Names of keys, accounts and organizations: short text that is copied, not counted.
 //!
-//! A busy key is read by every thread at once. Had its names lived behind a shared reference count, each request
-//! would write to the same cache line; text of usual length therefore travels inline.
+//! Every request brings some and is told others, so that text of usual length travels inline: without an allocation, and
+//! without a count to which all threads write.
 
 use std::{error::Error, fmt, sync::Arc};
 

@@ -56,7 +56,7 @@ pub(super) fn secrets(known: &[Known], names: &[(&str, &str)]) -> Vec<Choice<Byt
     for Known { secret, .. } in known.iter().filter(|known| known.origin == Origin::Live) {
         all.disfigured(secret.expose());
     }
-    for (what, name) in names {
+    for (what, name) in names.iter().filter(|(_, name)| !name.is_empty()) {
         all.add(
             name.as_bytes().to_vec(),
             Some(Cause::new(

@@ -6,6 +6,8 @@ use std::fmt::{self, Write as _};
 /// The longest line of a signed text, and how much of it stands before the difference, in characters.
 const WIDTH: usize = 100;
 const BEFORE: usize = 32;
+/// The longest mark below it.
+const MARKED: usize = 24;
 
 impl Report {
     /// The report for a terminal, about the request at `place`: a file, or the id of a refusal.
@@ -66,7 +68,7 @@ fn side_by_side(text: &mut String, expected: &str, got: &str, found: &str) -> fm
     };
     let marks = |text: &[char]| {
         let before = common - start;
-        let length = (text.len() - same - common).clamp(1, WIDTH - before);
+        let length = (text.len() - same - common).clamp(1, MARKED);
         " ".repeat(before + lead.chars().count()) + &"^".repeat(length)
     };
     writeln!(text, "   |\n   | server signs  {}", shown(&expected))?;

@@ -8,7 +8,7 @@ use countersign::{
     SignatureVerifier, Verified, VerifyLayer,
     client::{ClientError, ClientErrorKind},
     clock::ManualClock,
-    error::{SignError, VerifyErrorKind},
+    error::SignError,
     scheme::{Ateliere, Corezoid, SalesCloudWebhook},
     secret::Secret,
     sign::{SignLayer, Signer},
@@ -382,5 +382,4 @@ async fn an_upload_is_signed_in_its_reduced_form() {
     let request = Client::new().post(format!("http://{address}/api/2/upload")).body(long);
     let (status, _) = read(signer(Corezoid::default()).send(request).await).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(VerifyErrorKind::BodyTooLarge.outcome(), "body_too_large");
 }

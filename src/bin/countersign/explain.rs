@@ -125,7 +125,11 @@ async fn signed(
     let key_id =
         presented.as_ref().ok().and_then(Option::as_ref).map(|presented| presented.parameters.key_id);
     let mut report = Report::new(outcome, judged.known.scheme().name(), key_id, explanation);
-    report.reason = presented.as_ref().err().map(ToString::to_string);
+    report.reason = match &presented {
+        Err(error) => Some(error.to_string()),
+        Ok(Some(_)) if outcome == Outcome::Malformed => Some(verify::ELSEWHERE.to_owned()),
+        Ok(_) => None,
+    };
     print(&report, &judged.notes, request, output)?;
     verify::exit(&judged.verdict)
 }

@@ -26,6 +26,9 @@ for byte: as long as Content-Length or chunks say, or else to the end.
 With a secret, the key id and what travels beside it are taken from the request;
 without one, the key store is asked. Exit code 0: it would pass; 3: it would not.";
 
+/// Why credentials that are well-formed are refused as if they were not.
+pub const ELSEWHERE: &str = "credentials on a method, path or query that they are not for";
+
 /// What `verify` needs to know.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -100,9 +103,7 @@ impl Report {
         };
         let reason = match (&presented, verdict) {
             (Err(error), _) => Some(error.to_string()),
-            (Ok(Some(_)), Verdict::Invalid(VerifyErrorKind::Malformed, _)) => {
-                Some("credentials on a method, path or query that they are not for".to_owned())
-            }
+            (Ok(Some(_)), Verdict::Invalid(VerifyErrorKind::Malformed, _)) => Some(ELSEWHERE.to_owned()),
             _ => None,
         };
         let parameters = presented.ok().flatten().map(|presented| presented.parameters);

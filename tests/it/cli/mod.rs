@@ -4,6 +4,8 @@
 mod access;
 // Whether everything is well.
 mod doctor;
+// Why a request would be refused.
+mod explain;
 // Organizations, accounts and keys in a database.
 mod keys;
 // What becomes of a key later.

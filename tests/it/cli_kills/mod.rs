@@ -329,13 +329,11 @@ impl Place {
             }
         };
         let keys = store.credentials().await.unwrap();
-        for key in &keys {
-            let lookup = Lookup::Key { scheme: &key.scheme, key_id: key.key_id.as_str() };
-            let found = match store.find(lookup) {
-                Found::Ready(found) => found,
-                Found::Pending(found) => found.await.unwrap(),
-            };
-            assert!(found.is_some(), "{}", key.key_id);
+        for secret in store.secret_hints(None).await.unwrap() {
+            secret.hint.unwrap();
+        }
+        if let Found::Pending(signing_key) = store.find(Lookup::SigningKey) {
+            signing_key.await.unwrap();
         }
         let notes = store.audit(&AuditQuery::latest(10_000)).await.unwrap();
         let notes = notes.into_iter().rev().map(|note| (note.subject, note.verb)).collect();

@@ -227,7 +227,7 @@ fn fields(key: &Listed) -> Vec<(&'static str, String)> {
         ("permissions", permissions::of_a_part(key.permissions.as_deref())),
         ("not before", or_dash(key.not_before.as_ref())),
         ("expires at", or_dash(key.expires_at.as_ref())),
-        ("debugged until", or_dash(key.debug_until.as_ref())),
+        ("debug until", or_dash(key.debug_until.as_ref())),
         ("created at", key.created_at.clone()),
         ("last used", or_dash(key.last_used_at.as_ref())),
         ("demo", if key.demo { "yes" } else { "no" }.to_owned()),
