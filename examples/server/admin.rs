@@ -58,7 +58,8 @@ pub(crate) fn url(listener: &TcpListener) -> io::Result<String> {
 pub(crate) async fn serve(listener: TcpListener, handle: PrometheusHandle, inspector: Inspector) {
     let text = handle.clone();
     let metrics = || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text.render()) };
-    let mut routes = Router::new().route("/metrics", get(metrics)).route("/healthz", get(|| async { "ok\n" }));
+    let mut routes =
+        Router::new().route("/metrics", get(metrics)).route("/healthz", get(|| async { "ok\n" }));
     if listener.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
         routes = routes.merge(explanations(inspector));
     }

@@ -268,8 +268,8 @@ async fn bounded_and_not_lost(mut one: Server, mut two: Server, mut three: Serve
         assert_eq!(sender.send(&two, "faithful", "1").await, 200);
     }
     let series = one.shell(&format!(
-        "curl --silent {} | grep -c '^countersign_client_requests_total' || true",
-        one.metrics()
+        "curl --silent {}/metrics | grep -c '^countersign_client_requests_total' || true",
+        one.operators()
     ));
     assert!(series.trim().parse::<usize>().unwrap() <= 201, "{series}");
     assert!(one.stop() && two.stop());
@@ -312,7 +312,10 @@ async fn usage_on_postgres_is_bounded_adds_up_and_outlives_a_server() {
     one.countersign(&["accounts", "create", "ops"]);
     let create = ["keys", "create", "--scheme", "corezoid", "--account", "ops", "--key-id", "13000"];
     let sender = Sender::new("13000", &one.countersign(&create));
-    let (two, three) = (one.start_another_with(&[]), one.start_another_with(&["--usage-interval", "1"]));
+    let (two, three) = (
+        one.start_another_on(database.url(), &[]),
+        one.start_another_on(database.url(), &["--usage-interval", "1"]),
+    );
     bounded_and_not_lost(one, two, three, &sender).await;
 }
 

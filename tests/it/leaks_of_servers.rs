@@ -19,7 +19,8 @@ fn corezoid(server: &Server, secret: &str, body: &str) -> String {
     let url = format!("{}/api/2/json", server.url);
     let host = server.url.trim_start_matches("http://");
     let mut request = Request::post(url).header(HOST, host).body(body.to_owned()).unwrap();
-    let signer = Signer::new(Corezoid::default(), &server.demo("COREZOID_KEY_ID"), &Secret::new(secret).unwrap());
+    let signer =
+        Signer::new(Corezoid::default(), &server.demo("COREZOID_KEY_ID"), &Secret::new(secret).unwrap());
     signer.with_clock(SystemClock).sign(&mut request).unwrap();
     let path = request.uri().path().to_owned();
     plant(path.rsplit('/').next().unwrap());
@@ -58,7 +59,9 @@ fn nothing_that_could_be_sent_again_is_printed_served_or_answered() {
         corezoid(&server, &secret, "{\"ops\":[]}"),
         corezoid(&server, "a wrong secret of the right length", "{\"ops\":[]}"),
     );
-    for path in [&right, &wrong, &right.replace("/api/2", "/api/3"), &format!("{right}/more"), &format!("/x{right}")] {
+    for path in
+        [&right, &wrong, &right.replace("/api/2", "/api/3"), &format!("{right}/more"), &format!("/x{right}")]
+    {
         for method in ["POST", "GET"] {
             answers += &ask(&format!("-X {method} --data-binary '{{\"ops\":[]}}' '{}{path}'", server.url));
         }
@@ -67,14 +70,18 @@ fn nothing_that_could_be_sent_again_is_printed_served_or_answered() {
     let (id, secret) = (server.demo("AYYEKA_KEY_ID"), server.demo("AYYEKA_SECRET"));
     plant(&BASE64_STANDARD.encode(format!("{id}:{secret}")));
     let grant = "--data grant_type=client_credentials";
-    let issued = server.shell(&format!("curl --silent --user '{id}:{secret}' {grant} {}/auth/token", server.url));
+    let issued =
+        server.shell(&format!("curl --silent --user '{id}:{secret}' {grant} {}/auth/token", server.url));
     let issued: serde_json::Value = serde_json::from_str(&issued).unwrap();
     let token = issued["access_token"].as_str().unwrap();
     plant(token);
     plant(token.rsplit('.').next().unwrap());
-    for header in [format!("Bearer {token}"), format!("Bearer {token}x"), token.to_owned(), format!("Basic {token}")] {
+    for header in
+        [format!("Bearer {token}"), format!("Bearer {token}x"), token.to_owned(), format!("Basic {token}")]
+    {
         answers += &ask(&format!("-H 'Authorization: {header}' {}/v2.0/site", server.url));
-        answers += &ask(&format!("-H 'Authorization: {header}' '{}/v2.0/site?access_token={token}'", server.url));
+        answers +=
+            &ask(&format!("-H 'Authorization: {header}' '{}/v2.0/site?access_token={token}'", server.url));
     }
     answers += &ask(&format!("--user '{id}:{secret}x' {grant} {}/auth/token", server.url));
     let other = Secret::new("another secret that no key of this server has").unwrap();
@@ -86,12 +93,13 @@ fn nothing_that_could_be_sent_again_is_printed_served_or_answered() {
         .with_organization(&server.demo("SALESCLOUD_ORGANIZATION"));
     signer.sign(&mut request).unwrap();
     let headers = request.headers().iter().filter(|(name, _)| **name != HOST);
-    let headers: Vec<_> = headers.map(|(name, value)| format!("-H '{name}: {}'", value.to_str().unwrap())).collect();
+    let headers: Vec<_> =
+        headers.map(|(name, value)| format!("-H '{name}: {}'", value.to_str().unwrap())).collect();
     plant(request.headers()["authorization"].to_str().unwrap().rsplit(' ').next().unwrap());
     answers += &ask(&format!("-X POST {} {}/", headers.join(" "), server.url));
 
     search("an answer", &answers);
-    search("the metrics", &server.shell(&format!("curl --silent {}", server.metrics())));
+    search("the metrics", &server.shell(&format!("curl --silent {}/metrics", server.operators())));
     let told = server.log();
     search("the log", &told);
     // The search finds something where there is something to be found.

@@ -32,7 +32,7 @@ fn file(path: &str) -> String {
 }
 
 fn scrape(server: &Server) -> (String, Scrape) {
-    let text = server.shell(&format!("curl --silent --fail {}", server.metrics()));
+    let text = server.shell(&format!("curl --silent --fail {}/metrics", server.operators()));
     let parsed = Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap();
     (text, parsed)
 }

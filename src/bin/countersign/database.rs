@@ -57,15 +57,7 @@ impl Location {
 /// A key store, whatever keeps it.
 #[async_trait]
 pub trait AnyKeyStore:
-    AccessAdmin
-    + AuditLog
-    + KeyAdmin
-    + KeyLifecycle
-    + KeyStore
-    + OpenSecrets
-    + TokenAdmin
-    + Upkeep
-    + UsageLog
+    AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + OpenSecrets + TokenAdmin + Upkeep + UsageLog
 {
     /// Waits until no running server goes by what was true before, at most so long.
     async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError>;

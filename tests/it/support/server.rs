@@ -5,7 +5,7 @@ use http::Request;
 use std::{
     env,
     fmt::Write as _,
-    fs::{self, File},
+    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
@@ -16,6 +16,8 @@ use tempfile::TempDir;
 
 /// What a server writes to stderr.
 const LOG: &str = "server.log";
+/// How much it writes there: more than an operator would want to read, so that it can be searched for secrets.
+const LEVELS: &str = "info,countersign=debug,server=debug,tower_http=debug";
 
 /// A running reference server with a folder of its own; both end when it is dropped.
 pub(crate) struct Server {
@@ -29,9 +31,6 @@ pub(crate) struct Server {
     /// What it prints to stdout after that.
     rest: Option<JoinHandle<String>>,
 }
-
-/// How much the servers tell: more than an operator would want to read, so that it can be searched for secrets.
-const LEVELS: &str = "info,countersign=debug,server=debug,tower_http=debug";
 
 impl Server {
     /// Starts the server that was built with this test, in a new folder on a free port.
@@ -53,14 +52,9 @@ impl Server {
 
     /// Starts one more server over the same database, with the same keyring.
     pub(crate) fn start_another(&self) -> Self {
-        self.start_another_with(&[])
-    }
-
-    /// Starts one more server over the same database, with the same keyring and further arguments.
-    pub(crate) fn start_another_with(&self, arguments: &[&str]) -> Self {
         match &self.database_url {
-            Some(url) => self.start_another_on(url, arguments),
-            None => self.another(&[&["--no-demo"], arguments].concat()),
+            Some(url) => self.start_another_on(url, &[]),
+            None => self.another(&["--no-demo"]),
         }
     }
 
@@ -75,15 +69,19 @@ impl Server {
     pub(crate) fn start_in(folder: TempDir, database_url: Option<&str>, arguments: &[&str]) -> Self {
         let mut process = Command::new(built("examples/server"))
             .args(["--listen", "127.0.0.1:0"])
+            .args(if arguments.contains(&"--admin-listen") {
+                &[][..]
+            } else {
+                &["--admin-listen", "127.0.0.1:0"]
+            })
             .args(arguments)
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")
             .envs(database_url.map(|url| ("DATABASE_URL", url)))
-            .env("COUNTERSIGN_ADMIN_LISTEN", "127.0.0.1:0")
             .env("RUST_LOG", LEVELS)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::create(folder.path().join(LOG)).unwrap())
+            .stderr(fs::File::create(folder.path().join(LOG)).unwrap())
             .spawn()
             .unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
@@ -114,7 +112,7 @@ impl Server {
         for line in text.lines() {
             match line.split_once('=') {
                 Some((name, secret)) if name.ends_with("_SECRET") || name.ends_with("_TOKEN") => {
-                    plant(secret)
+                    plant(secret);
                 }
                 _ => {}
             }
@@ -176,11 +174,6 @@ impl Server {
         line.unwrap_or_else(|| panic!("no listener for operators: {}", self.printed))
     }
 
-    /// `http://host:port/metrics`.
-    pub(crate) fn metrics(&self) -> String {
-        format!("{}/metrics", self.operators())
-    }
-
     /// Runs the command line in the server's folder, and returns its exit code and what it printed.
     pub(crate) fn ask(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let ran = command(self.folder(), self.database_url.as_deref(), arguments);
@@ -216,7 +209,7 @@ impl Drop for Server {
         }
         let rest = self.rest.take().map(|rest| rest.join().unwrap()).unwrap_or_default();
         search("the server's stdout, behind the demonstration lines,", &rest);
-        search("the server's stderr", &self.log());
+        search("the server's log", &self.log());
     }
 }
 
@@ -237,27 +230,25 @@ pub(crate) fn plant_printed(stdout: &str) {
 fn countersign(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> String {
     let ran = command(folder, database_url, arguments);
     assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
-}
-
-/// Runs the command line, and searches what it printed for secrets.
-fn command(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> Output {
-    let ran = Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("DATABASE_URL")
-        .envs(database_url.map(|url| ("DATABASE_URL", url)))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&ran.stdout);
+    let stdout = String::from_utf8(ran.stdout).unwrap();
     if prints_secret(arguments) {
         plant_printed(&stdout);
     } else {
         search(&format!("{arguments:?}"), &stdout);
     }
     search(&format!("stderr of {arguments:?}"), &String::from_utf8_lossy(&ran.stderr));
-    ran
+    stdout.trim_end().to_owned()
+}
+
+fn command(folder: &Path, database_url: Option<&str>, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("DATABASE_URL")
+        .envs(database_url.map(|url| ("DATABASE_URL", url)))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// Something that cargo built beside this test.
