@@ -62,10 +62,13 @@ const DOWNLOAD: &str = "/user_downloads/{file}/{login}/{time}/{signature}";
 /// The routes, those that ask for a signature behind their guard. A method that a route does not have is answered before
 /// it.
 pub(super) fn of(mock: &Arc<CorezoidMock>, kit: &Kit) -> Router {
-    let open = Router::new()
+    let direct = ["/api/1/json", "/api/2/json", "/api/1/nvp", "/api/2/nvp"];
+    let open = direct.into_iter().fold(Router::new(), |open, format| {
+        open.route(&format!("{format}/public/{{conv}}/{{hash}}"), post(public).fallback(not_allowed))
+    });
+    let open = open
         .route("/system/conf", get(conf).fallback(not_allowed))
         .route("/api/1/plugins/callback/{request}", post(replied).fallback(not_allowed))
-        .route("/api/{version}/{format}/public/{conv}/{hash}", post(public).fallback(not_allowed))
         .route("/api/1/json", post(session_only).fallback(not_allowed))
         .route("/api/2/json", post(session_only).fallback(not_allowed))
         .route("/mock/process", post(add_process))
@@ -248,11 +251,12 @@ async fn info(mock: Mock, verified: Verified, Extension(Query(query)): Extension
 }
 
 /// Corezoid's answers for files are not public; that to a file that is not there is ours.
-async fn download(mock: Mock, verified: Verified, Path(path): Path<[String; 4]>) -> Response {
+async fn download(mock: Mock, verified: Verified, uri: Uri) -> Response {
     let caller = Caller::of(&verified);
-    let content = mock.with(&caller, |session| session.state.files.get(&path[0]).cloned());
+    let file = uri.path().split('/').nth(2).unwrap_or_default();
+    let content = mock.with(&caller, |session| session.state.files.get(file).cloned());
     match content {
-        Some(content) => ([(CONTENT_TYPE, content_type(&path[0]))], content).into_response(),
+        Some(content) => ([(CONTENT_TYPE, content_type(file))], content).into_response(),
         None => {
             let body = json!({ "request_proc": "error", "ops": [{ "proc": "error", "description": "object not found" }] });
             (StatusCode::NOT_FOUND, Json(body)).into_response()
@@ -263,7 +267,7 @@ async fn download(mock: Mock, verified: Verified, Path(path): Path<[String; 4]>)
 async fn public(
     mock: Mock,
     stubbed: Extension<Stubbed>,
-    Path((_, _, conv, hash)): Path<(String, String, String, String)>,
+    Path((conv, hash)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
