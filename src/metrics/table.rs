@@ -44,12 +44,11 @@ const SKEWS: &[f64] =
 
 macro_rules! metrics {
     ($($constant:ident = $kind:ident $name:literal, $unit:literal, $labels:expr, $buckets:expr, $about:literal;)+) => {
-        $(#[allow(dead_code, reason = "some features record less")]
-        pub(super) const $constant: &str = $name;)+
+        $(pub(super) const $constant: &str = $name;)+
 
         /// Every instrument there is.
         pub const METRICS: &[Metric] = &[$(Metric {
-            name: $name,
+            name: $constant,
             kind: Kind::$kind,
             unit: $unit,
             labels: &$labels,

@@ -3,6 +3,9 @@
 use super::*;
 use std::collections::BTreeMap;
 
+/// Requests by key, name and version.
+type Rows = BTreeMap<(String, Option<String>, Option<String>), u64>;
+
 fn books() -> Books {
     Books::new(UsageLimits::default())
 }
@@ -18,7 +21,7 @@ fn request(books: &Books, key: &str, said: (&str, &str)) -> Arc<OfClient> {
 }
 
 /// Requests by key, name and version; `total` of all of them.
-fn taken(books: &Books, end: bool) -> (BTreeMap<(String, Option<String>, Option<String>), u64>, u64) {
+fn taken(books: &Books, end: bool) -> (Rows, u64) {
     let mut rows = BTreeMap::new();
     let mut total = 0;
     for (what, counts) in books.take(end) {
