@@ -25,7 +25,7 @@
 //! | set tolerance and clock, accept several schemes on a route | [`verify`] |
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
-//! | know why a request was refused | [`Outcome`], [`error`], and one `tracing` event a request |
+//! | know why a request was refused | [`Outcome`], [`error`], one `tracing` event a request, and [`explain`] |
 //! | sign requests as a client does | [`sign`]; with `reqwest`, and with access tokens: `client` (feature `client`) |
 //! | test against a stand-in of a provider | `mock` (feature `mock`) |
 //! | know which clients call, and what they still use | [`awareness`] |
@@ -70,8 +70,11 @@ pub mod credential;
 #[cfg(feature = "_sql")]
 pub mod envelope;
 pub mod error;
+pub mod explain;
 #[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "_sql")]
+pub mod inspector;
 #[cfg(feature = "oauth2")]
 pub mod jwt;
 pub mod message;

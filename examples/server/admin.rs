@@ -1,9 +1,18 @@
-//! The listener for operators: metrics for Prometheus, and whether the server runs. No stranger should reach it.
+//! The listener for operators: metrics for Prometheus, whether the server runs, and why requests were refused. No
+//! stranger should reach it.
 
 use crate::config::Config;
 use anyhow::Context as _;
-use axum::{Router, http::header::CONTENT_TYPE, routing::get};
-use countersign::metrics::{METRICS, describe};
+use axum::{
+    Router,
+    extract::Path,
+    http::{StatusCode, header::CONTENT_TYPE},
+    routing::get,
+};
+use countersign::{
+    inspector::Inspector,
+    metrics::{METRICS, describe},
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, time::interval};
@@ -40,19 +49,32 @@ pub(crate) async fn listen(config: &Config) -> anyhow::Result<Option<TcpListener
     }
 }
 
-/// Where the metrics are.
+/// Where it is reached.
 pub(crate) fn url(listener: &TcpListener) -> io::Result<String> {
-    listener.local_addr().map(|address: SocketAddr| format!("http://{address}/metrics"))
+    listener.local_addr().map(|address: SocketAddr| format!("http://{address}"))
 }
 
-/// Serves for ever.
-pub(crate) async fn serve(listener: TcpListener, handle: PrometheusHandle) {
+/// Serves for ever. Explanations tell more than a network should hear: beyond loopback there are none.
+pub(crate) async fn serve(listener: TcpListener, handle: PrometheusHandle, inspector: Inspector) {
     let text = handle.clone();
     let metrics = || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text.render()) };
-    let routes = Router::new().route("/metrics", get(metrics)).route("/healthz", get(|| async { "ok\n" }));
+    let mut routes =
+        Router::new().route("/metrics", get(metrics)).route("/healthz", get(|| async { "ok\n" }));
+    if listener.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
+        routes = routes.merge(explanations(inspector));
+    }
     if let Err(error) = axum::serve(listener, routes).await {
         tracing::error!(%error, "the operators' listener has ended");
     }
+}
+
+/// Why requests were refused, each under its id.
+fn explanations(inspector: Inspector) -> Router {
+    let explanation = async move |Path(id): Path<String>| {
+        let found = inspector.find(&id).map(|document| document.to_string());
+        found.map(|document| ([(CONTENT_TYPE, "application/json")], document)).ok_or(StatusCode::NOT_FOUND)
+    };
+    Router::new().route("/explanations/{id}", get(explanation))
 }
 
 /// Puts what was recorded in order, for ever.

@@ -21,6 +21,7 @@ use countersign::{
     awareness::ClientUsage,
     clock::{Clock, SystemClock},
     error::ConfigError,
+    inspector::Inspector,
     middleware::{GraphQlErrors, MessageErrors, OpsErrors, RequestId, RequestIdLayer, StripIdentityLayer},
     oauth2::JwksEndpoint,
     redact,
@@ -45,6 +46,7 @@ pub fn app(
     public_url: &str,
     last_used: &LastUsed,
     usage: &ClientUsage,
+    inspector: &Inspector,
 ) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock))
@@ -52,9 +54,11 @@ pub fn app(
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
     let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
+        .with_witness(inspector.clone())
         .with_rejection(GraphQlErrors::default());
     let ops_guard = VerifyLayer::new(ops_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
+        .with_witness(inspector.clone())
         .with_rejection(OpsErrors::default());
     let sites = sites_routes(pool.clone())
         .route_layer(usage.layer())
@@ -91,26 +95,45 @@ async fn ready(pool: AnyPool) -> (StatusCode, &'static str) {
     }
 }
 
+/// Finds out why requests were refused, of every scheme that is accepted here.
+pub fn inspector(config: &Config, keys: &Keys) -> Result<Inspector, ConfigError> {
+    let mut inspector = Inspector::new(Arc::clone(&keys.admin))
+        .with_scheme(ateliere(config)?)
+        .with_scheme(salescloud()?)
+        .with_scheme(corezoid()?);
+    for url in &config.public_urls {
+        inspector = inspector.with_public_url(url);
+    }
+    Ok(if config.explain_all { inspector.for_development() } else { inspector })
+}
+
+fn ateliere(config: &Config) -> Result<Ateliere, ConfigError> {
+    let mut ateliere = Ateliere::default();
+    for url in &config.public_urls {
+        ateliere = ateliere.with_public_url(url)?;
+    }
+    let encrypted = config.public_urls.iter().any(|url| url.starts_with("https:"));
+    Ok(if encrypted { ateliere } else { ateliere.with_plain_http() })
+}
+
+fn salescloud() -> Result<SalesCloud, ConfigError> {
+    SalesCloud::default().with_route(Method::POST, "/graphql")?.with_route(Method::POST, ORGANIZATION_PATH)
+}
+
+fn corezoid() -> Result<Corezoid, ConfigError> {
+    Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")
+}
+
 /// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does, or carry a token of either kind.
 fn graphql_verifier(
     config: &Config,
     keys: &Keys,
     last_used: &LastUsed,
 ) -> Result<impl Verifier + use<>, ConfigError> {
-    let mut ateliere = Ateliere::default();
-    for url in &config.public_urls {
-        ateliere = ateliere.with_public_url(url)?;
-    }
-    if !config.public_urls.iter().any(|url| url.starts_with("https:")) {
-        ateliere = ateliere.with_plain_http();
-    }
-    let salescloud = SalesCloud::default()
-        .with_route(Method::POST, "/graphql")?
-        .with_route(Method::POST, ORGANIZATION_PATH)?;
-    let ateliere = SignatureVerifier::new(ateliere, keys.cached())
+    let ateliere = SignatureVerifier::new(ateliere(config)?, keys.cached())
         .with_organization_path(ORGANIZATION_PATH)?
         .with_last_used(last_used.clone());
-    let salescloud = SignatureVerifier::new(salescloud, keys.cached()).with_last_used(last_used.clone());
+    let salescloud = SignatureVerifier::new(salescloud()?, keys.cached()).with_last_used(last_used.clone());
     let read_tokens = ReadTokenVerifier::new(keys.cached()).with_organization_path(ORGANIZATION_PATH)?;
     let bearer = BearerVerifier::new(keys.cached(), tokens::profile(config));
     Ok(AnyOf::new(ateliere)
@@ -134,8 +157,7 @@ fn ops_verifier(
     keys: &Keys,
     last_used: &LastUsed,
 ) -> Result<impl Verifier + use<>, ConfigError> {
-    let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")?;
-    let corezoid = SignatureVerifier::new(corezoid, keys.cached());
+    let corezoid = SignatureVerifier::new(corezoid()?, keys.cached());
     Ok(corezoid.with_tolerance(config.tolerance).with_last_used(last_used.clone()))
 }
 

@@ -31,7 +31,8 @@ pub struct Config {
     )]
     pub database_url: String,
 
-    /// Where operators get metrics from: http://…/metrics, 127.0.0.1:9464 unless it is taken. Port 0 takes a free one.
+    /// Address of the listener for operators: metrics, and why requests were refused (`countersign explain REQUEST_ID`).
+    /// 127.0.0.1:9464 unless it is taken; port 0 takes a free one. Beyond loopback it shows metrics only.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDRESS")]
     pub admin_listen: Option<SocketAddr>,
 
@@ -80,6 +81,10 @@ pub struct Config {
     /// Longest body, in bytes.
     #[arg(long, env = "COUNTERSIGN_BODY_LIMIT", default_value_t = 2 << 20, value_name = "BYTES")]
     pub body_limit: u64,
+
+    /// Explain every refused request into the log: for development.
+    #[arg(long, env = "COUNTERSIGN_EXPLAIN_ALL")]
+    pub explain_all: bool,
 
     /// Make no demonstration keys, and refuse those that were made.
     #[arg(long, env = "COUNTERSIGN_NO_DEMO")]

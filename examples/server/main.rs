@@ -81,7 +81,8 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let public_url = config.public_urls.first().unwrap_or(&here);
     let last_used = LastUsed::default();
     let usage = ClientUsage::default();
-    let app = app::app(config, &keys, &pool, public_url, &last_used, &usage)?;
+    let inspector = app::inspector(config, &keys)?;
+    let app = app::app(config, &keys, &pool, public_url, &last_used, &usage, &inspector)?;
     // Whoever waits for the line below may use the demonstration keys at once.
     let mut demo = None;
     if config.demo() {
@@ -92,13 +93,13 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     }
     println!("listening on {here}");
     if let Some(listener) = &admin {
-        println!("metrics on {}", admin::url(listener)?);
+        println!("operators: {}", admin::url(listener)?);
     }
     if let Some((demo, file)) = demo {
         demo.print(address, &file)?;
     }
     if let Some(listener) = admin {
-        tokio::spawn(admin::serve(listener, metrics.clone()));
+        tokio::spawn(admin::serve(listener, metrics.clone(), inspector));
     }
     tokio::spawn(admin::keep_in_order(metrics));
     keep_noting(config, &keys, &last_used, &usage);

@@ -1,13 +1,17 @@
 //! The layer that counts, on both sides of the guard.
 
-use super::{ClientUsage, UsageCaller};
-use crate::{clock::Stopwatch, outcome::Outcome, store::Counts, verify::Verified};
+use super::{
+    ClientUsage,
+    counts::{End, OfClient},
+};
+use crate::{clock::Stopwatch, outcome::Outcome, verify::Verified};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_layer::Layer;
@@ -55,15 +59,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let called = request.extensions().get::<Verified>().map(|verified| Called {
-            caller: self.usage.caller(verified, request.headers()),
-            outcome: verified.outcome(),
-            watch: Stopwatch::start(),
-        });
-        UsageFuture {
-            inner: self.inner.call(request),
-            open: Some(Open { usage: self.usage.clone(), called }),
-        }
+        let open = match request.extensions().get::<Verified>() {
+            Some(verified) => {
+                let inner = &*self.usage.0;
+                let client = inner.client(verified, request.headers(), Some(verified.outcome()));
+                Open::Behind(client, Stopwatch::start())
+            }
+            None => Open::Around(self.usage.clone()),
+        };
+        UsageFuture { inner: self.inner.call(request), open: Some(open) }
     }
 }
 
@@ -87,33 +91,33 @@ pin_project! {
 }
 
 /// A request that is not answered yet.
-struct Open {
-    usage: ClientUsage,
-    called: Option<Called>,
-}
-
-/// Who called behind the guard.
-struct Called {
-    caller: UsageCaller,
-    outcome: Outcome,
-    watch: Stopwatch,
+enum Open {
+    /// Behind the guard: of this client, and since when.
+    Behind(Arc<OfClient>, Stopwatch),
+    /// Around the guard.
+    Around(ClientUsage),
 }
 
 impl Open {
     fn count(self, status: Option<StatusCode>, refused: Option<Outcome>) {
-        let books = &self.usage.0.books;
-        let Some(Called { caller, outcome, watch }) = self.called else {
-            return refused.map_or((), |outcome| books.count_refusal(outcome));
-        };
-        let milliseconds = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
-        books.count(&caller.0, outcome, |counts: &mut Counts| {
-            counts.latencies[Counts::bucket(milliseconds)] += 1;
-            match status {
-                Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => counts.denied += 1,
-                Some(status) if status < StatusCode::BAD_REQUEST => {}
-                _ => counts.errors += 1,
+        match self {
+            Self::Behind(client, watch) => {
+                let milliseconds = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
+                client.count(
+                    milliseconds,
+                    match status {
+                        Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => End::Denied,
+                        Some(status) if status < StatusCode::BAD_REQUEST => End::Well,
+                        _ => End::Badly,
+                    },
+                );
             }
-        });
+            Self::Around(usage) => {
+                if let Some(outcome) = refused {
+                    usage.0.books.count_refusal(outcome);
+                }
+            }
+        }
     }
 }
 

@@ -48,10 +48,11 @@ pub use self::{
     layer::{CountUsage, UsageFuture, UsageLayer},
 };
 
-use self::counts::{Books, Tag};
+use self::counts::{Books, OfClient};
 use crate::{
     clock::{Clock, SystemClock},
     metrics,
+    outcome::Outcome,
     store::{Counted, Counts, StoreError, Usage, UsageLog},
     verify::Verified,
 };
@@ -124,7 +125,7 @@ struct Unwritten {
 
 /// Who called and what it says it is, for counting what it does.
 #[derive(Clone)]
-pub struct UsageCaller(Tag);
+pub struct UsageCaller(Arc<OfClient>);
 
 impl Default for ClientUsage {
     fn default() -> Self {
@@ -147,7 +148,7 @@ impl ClientUsage {
     /// Who called.
     #[must_use]
     pub fn caller(&self, verified: &Verified, headers: &HeaderMap) -> UsageCaller {
-        UsageCaller(Tag::new(verified, self.0.headers.read(headers)))
+        UsageCaller(self.0.client(verified, headers, None))
     }
 
     /// Counts an operation of a GraphQL document, with the fields that it selected, like `Query.me`, each once.
@@ -225,6 +226,14 @@ impl ClientUsage {
             sum.add(&counts);
             *last_seen = now.max(*last_seen);
         }
+    }
+}
+
+impl Inner {
+    /// Where a client is counted. With an outcome, it has made one more request.
+    fn client(&self, verified: &Verified, headers: &HeaderMap, outcome: Option<Outcome>) -> Arc<OfClient> {
+        let key = (verified.scheme(), verified.key_id(), verified.organization());
+        self.books.client(key, self.headers.read(headers), outcome)
     }
 }
 

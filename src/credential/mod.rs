@@ -18,15 +18,32 @@ pub use self::{
 };
 
 use crate::signature::MacKey;
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::SystemTime,
+};
 
 /// A stored key, as a verification needs it: secrets opened and keyed, times as they stand in the store.
 ///
-/// Cloning copies the keyed secrets and the names; nothing is allocated while a name has at most 38 bytes and one
-/// secret is live, and nothing is counted while there is no public key and everything is permitted.
+/// Cloning copies the keyed secrets and counts one reference to the [`Terms`], whose fields are read and written as if
+/// they stood here. Nothing is allocated while one secret is live.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Credential {
+    /// What the store says beside the secrets. To change it changes it for this credential only.
+    pub terms: Arc<Terms>,
+    /// The secrets that may still be in use, newest first.
+    pub secrets: Secrets,
+    /// Rises with every change of the row; a cache never replaces a higher revision by a lower one.
+    pub revision: i64,
+}
+
+/// Whose a credential is, what and whom it may act for, and when it is in force. Many credentials of one account have
+/// the same terms, and may share them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Terms {
     /// The account that owns the key and whose rights it has.
     pub principal: Principal,
     /// The organization that the key belongs to, in the provider's own spelling (slug, UUID, company id).
@@ -41,10 +58,8 @@ pub struct Credential {
     pub not_before: Option<SystemTime>,
     /// The key does not work from this moment on.
     pub expires_at: Option<SystemTime>,
-    /// The secrets that may still be in use, newest first.
-    pub secrets: Secrets,
-    /// Rises with every change of the row; a cache never replaces a higher revision by a lower one.
-    pub revision: i64,
+    /// Refused requests of the key are explained to the operator until this moment.
+    pub debug_until: Option<SystemTime>,
 }
 
 /// One of the secrets of a credential.
@@ -110,7 +125,7 @@ impl Credential {
     /// may.
     #[must_use]
     pub fn new(principal: Principal, secrets: impl IntoIterator<Item = SecretVersion>) -> Self {
-        Self {
+        let terms = Terms {
             principal,
             organization: None,
             public_key: None,
@@ -118,9 +133,9 @@ impl Credential {
             state: CredentialState::Active,
             not_before: None,
             expires_at: None,
-            secrets: secrets.into_iter().collect(),
-            revision: 1,
-        }
+            debug_until: None,
+        };
+        Self { terms: Arc::new(terms), secrets: secrets.into_iter().collect(), revision: 1 }
     }
 
     /// Whether the public key presented beside the key id, if the scheme has one, is this credential's own.
@@ -129,10 +144,30 @@ impl Credential {
         public_key.is_none() || self.public_key.as_deref() == public_key
     }
 
+    /// Whether refused requests of the key are explained at `now`.
+    #[must_use]
+    pub fn is_debugged(&self, now: SystemTime) -> bool {
+        self.debug_until.is_some_and(|end| end > now)
+    }
+
     /// Whether the credential is in force at `now`; what an operator said comes before the calendar.
     #[must_use]
     pub fn standing(&self, now: SystemTime) -> Standing {
         standing(self.state, self.not_before, self.expires_at, now)
+    }
+}
+
+impl Deref for Credential {
+    type Target = Terms;
+
+    fn deref(&self) -> &Terms {
+        &self.terms
+    }
+}
+
+impl DerefMut for Credential {
+    fn deref_mut(&mut self) -> &mut Terms {
+        Arc::make_mut(&mut self.terms)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names of keys, accounts and organizations: short text that is copied, not counted.
 //!
-//! A busy key is read by every thread at once. Had its names lived behind a shared reference count, each request
-//! would write to the same cache line; text of usual length therefore travels inline.
+//! Every request brings some and is told others, so that text of usual length travels inline: without an allocation, and
+//! without a count to which all threads write.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -108,6 +108,18 @@ macro_rules! names {
             }
         }
 
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                self.0.as_bytes().cmp(other.0.as_bytes())
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
         impl PartialEq<str> for $name {
             fn eq(&self, other: &str) -> bool {
                 self.0.as_bytes() == other.as_bytes()
@@ -116,7 +128,13 @@ macro_rules! names {
 
         impl std::hash::Hash for $name {
             fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-                self.as_str().hash(state);
+                self.0.as_bytes().hash(state);
+            }
+        }
+
+        impl std::borrow::Borrow<[u8]> for $name {
+            fn borrow(&self) -> &[u8] {
+                self.0.as_bytes()
             }
         }
 

@@ -27,7 +27,7 @@ pub(crate) struct Verifications([OnceLock<OfScheme>; SCHEMES]);
 
 struct OfScheme {
     scheme: &'static str,
-    body: Histogram,
+    body: Counter,
     outcomes: [OnceLock<OfOutcome>; Outcome::ALL.len()],
 }
 
@@ -53,7 +53,7 @@ impl Verifications {
 
 impl OfScheme {
     fn new(scheme: &'static str) -> Self {
-        let body = histogram!(name::BODY_SIZE, "scheme" => scheme);
+        let body = counter!(name::BODY, "scheme" => scheme);
         Self { scheme, body, outcomes: [const { OnceLock::new() }; Outcome::ALL.len()] }
     }
 
@@ -65,7 +65,7 @@ impl OfScheme {
         });
         instruments.count.increment(1);
         instruments.duration.record(took);
-        self.body.record(bytes as f64);
+        self.body.increment(bytes);
     }
 }
 

@@ -38,9 +38,6 @@ const DURATIONS: &[f64] = &[
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5,
     0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
-/// Bytes, up to a few times the usual limit.
-const SIZES: &[f64] =
-    &[256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 2_097_152.0, 8_388_608.0];
 /// Seconds, behind and ahead, up to the usual tolerance.
 const SKEWS: &[f64] =
     &[-300.0, -120.0, -60.0, -30.0, -10.0, -5.0, -1.0, 0.0, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
@@ -51,7 +48,7 @@ macro_rules! metrics {
 
         /// Every instrument there is.
         pub const METRICS: &[Metric] = &[$(Metric {
-            name: $name,
+            name: $constant,
             kind: Kind::$kind,
             unit: $unit,
             labels: &$labels,
@@ -66,7 +63,7 @@ metrics! {
         "Verifications by outcome; scheme is none where no credentials were found";
     VERIFICATION_DURATION = Histogram "countersign.verification.duration", "s", ["scheme", "outcome"], DURATIONS,
         "From the arrival of a request's head to the verdict, the arrival of its body included";
-    BODY_SIZE = Histogram "countersign.verification.body.size", "By", ["scheme"], SIZES,
+    BODY = Counter "countersign.verification.body", "By", ["scheme"], &[],
         "Bytes of body that had arrived at the verdict";
     CLOCK_SKEW = Histogram "countersign.clock.skew", "s", [], SKEWS,
         "Signed time minus time of arrival, of right signatures only: drifting clients before they fail";

@@ -4,7 +4,7 @@ use super::{
     VerifiedBody,
     body::Frames,
     layer::{Settings, Share},
-    refuse,
+    refuse::{self, Arrived},
 };
 use crate::{
     error::{VerifyError, VerifyErrorKind},
@@ -146,7 +146,7 @@ fn begin(
 }
 
 /// The target as it stood in the request line, also where a router has cut a prefix off since.
-fn original_target(head: &Parts) -> &Uri {
+pub(super) fn original_target(head: &Parts) -> &Uri {
     #[cfg(feature = "axum")]
     if let Some(original) = head.extensions.get::<axum::extract::OriginalUri>() {
         return &original.0;
@@ -185,12 +185,8 @@ where
         let caller = match verdict {
             Ok(caller) => caller,
             Err(error) => {
-                let refused = refuse::refuse(
-                    this.share,
-                    request.as_ref().map(|(head, _)| head),
-                    verification.as_ref(),
-                    &error,
-                );
+                let arrived = request.as_ref().map(|(head, _)| Arrived { head, frames });
+                let refused = refuse::refuse(this.share, arrived, verification.as_ref(), &error);
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
         };

@@ -1,6 +1,8 @@
 //! The layer: a verifier, the limits, and the shape of refusals.
 
-use super::{Problem, Rejection, RequestId, VerifiedBody, Verify, request_id::RequestIds, strip::Prefixes};
+use super::{
+    Problem, Rejection, RequestId, VerifiedBody, Verify, Witness, request_id::RequestIds, strip::Prefixes,
+};
 use crate::{
     error::VerifyErrorKind,
     metrics::Verifications,
@@ -34,6 +36,7 @@ pub(super) struct Settings {
     pub(super) verifier: Arc<dyn Verifier>,
     pub(super) challenges: Vec<HeaderValue>,
     pub(super) rejection: Arc<dyn Rejection>,
+    pub(super) witness: Option<Arc<dyn Witness>>,
     pub(super) identity: Prefixes,
     pub(super) body_limit: u64,
     pub(super) idle_timeout: Duration,
@@ -130,6 +133,7 @@ impl VerifyLayer {
             challenges: verifier.challenges(),
             verifier: Arc::new(verifier),
             rejection: Arc::new(Problem::default()),
+            witness: None,
             identity: Prefixes::default(),
             body_limit: 2 << 20,
             idle_timeout: Duration::from_secs(10),
@@ -182,6 +186,15 @@ impl<B> VerifyLayer<B> {
     /// Shapes refusals in another way.
     pub fn with_rejection(self, rejection: impl Rejection) -> Self {
         self.with(|settings| settings.rejection = Arc::new(rejection))
+    }
+
+    /// Shows refused requests of keys under debug to a witness, which finds out why.
+    ///
+    /// # Security
+    ///
+    /// The witness gets credentials that may be valid; see [`Witness`].
+    pub fn with_witness(self, witness: impl Witness) -> Self {
+        self.with(|settings| settings.witness = Some(Arc::new(witness)))
     }
 
     /// Removes from requests the headers whose names begin with one of these, instead of `x-countersign-`, `x-auth-`

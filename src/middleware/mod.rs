@@ -56,6 +56,7 @@ mod rejection;
 mod request_id;
 mod service;
 mod strip;
+mod witness;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::refuse::refused_inside;
@@ -69,4 +70,5 @@ pub use self::{
     request_id::{NameRequests, NamedFuture, RequestId, RequestIdLayer},
     service::Verify,
     strip::{StripIdentity, StripIdentityLayer},
+    witness::{Refused, Witness},
 };

@@ -1,7 +1,9 @@
 //! What becomes of a verdict: the answer to a caller that is refused, and the one event for the operator.
 
 use super::{
-    Problem, Refusal, Rejection,
+    Problem, Refusal, Refused, Rejection, RequestId,
+    body::Frames,
+    future::original_target,
     layer::Share,
     request_id::{REQUEST_ID, named_by_client},
 };
@@ -11,7 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderValue, Request, Response, StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     request::Parts,
 };
@@ -28,15 +30,50 @@ pub(super) fn tell_accepted(verified: &Verified) {
     );
 }
 
+/// What is there of a request when it is refused.
+pub(super) struct Arrived<'a> {
+    pub(super) head: &'a Parts,
+    pub(super) frames: &'a mut Frames,
+}
+
+impl Arrived<'_> {
+    fn refused(
+        self,
+        verification: Option<&Verification>,
+        error: &VerifyError,
+        request_id: RequestId,
+    ) -> Refused {
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = self.head.method.clone();
+        head.uri = self.head.uri.clone();
+        head.version = self.head.version;
+        head.headers = self.head.headers.clone();
+        Refused {
+            request_id,
+            outcome: error.kind().outcome(),
+            scheme: verification.map(Verification::scheme),
+            key_id: verification.and_then(Verification::key_id).cloned(),
+            head,
+            target: original_target(self.head).clone(),
+            body: self.frames.all(),
+        }
+    }
+}
+
 /// Tells the operator why, and the caller as little as the refusal says.
 pub(super) fn refuse(
     share: &Share,
-    head: Option<&Parts>,
+    arrived: Option<Arrived<'_>>,
     verification: Option<&Verification>,
     error: &VerifyError,
 ) -> Response<Bytes> {
     let request_id = share.request_id();
-    tell_refused(head, verification, error, request_id.as_str());
+    tell_refused(arrived.as_ref().map(|arrived| arrived.head), verification, error, request_id.as_str());
+    if let (Some(witness), Some(arrived)) = (&share.witness, arrived)
+        && (witness.wants_all() || verification.is_some_and(Verification::is_debugged))
+    {
+        witness.refused(arrived.refused(verification, error, request_id.clone()));
+    }
     let refusal = Refusal::new(error.kind(), request_id.as_str());
     let mut response = share.rejection.respond(&refusal);
     let status = response.status();

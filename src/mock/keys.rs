@@ -260,12 +260,14 @@ fn tamper(mut record: Record, tampering: Tampering) -> Option<Record> {
             }
         }
         Record::Client(client) => {
+            let client = Arc::make_mut(client);
             client.expires_at = past.or(client.expires_at);
             if tampering.wrong_secret {
                 client.secrets.iter_mut().for_each(|secret| secret.hash = SecretHash::of(b"another"));
             }
         }
         Record::ReadToken(token) => {
+            let token = Arc::make_mut(token);
             token.expires_at = past.or(token.expires_at);
             return (!tampering.wrong_secret).then_some(record);
         }

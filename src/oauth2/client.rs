@@ -5,12 +5,12 @@ use crate::{
     credential::{ClientSecret, OAuthClient, SecretHash, Standing},
     store::{Found, KeyStore, Lookup, Record, StoreError},
 };
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 /// A client that proved who it is.
 #[derive(Debug)]
 pub(super) struct Authenticated {
-    pub(super) client: OAuthClient,
+    pub(super) client: Arc<OAuthClient>,
     /// Whether it used a secret that a newer one has replaced.
     pub(super) previous_secret: bool,
     pub(super) secret: i64,
@@ -40,7 +40,7 @@ pub(super) async fn authenticate(
     Ok(authenticated)
 }
 
-async fn find(keys: &dyn KeyStore, client_id: &str) -> Result<Option<OAuthClient>, StoreError> {
+async fn find(keys: &dyn KeyStore, client_id: &str) -> Result<Option<Arc<OAuthClient>>, StoreError> {
     // What cannot be a name is nobody's, and is looked up all the same.
     let record = match keys.find(Lookup::Client { client_id }) {
         Found::Ready(record) => record,
@@ -52,7 +52,7 @@ async fn find(keys: &dyn KeyStore, client_id: &str) -> Result<Option<OAuthClient
     })
 }
 
-fn judge(client: OAuthClient, secret: &ClientSecret, now: SystemTime) -> Option<Authenticated> {
+fn judge(client: Arc<OAuthClient>, secret: &ClientSecret, now: SystemTime) -> Option<Authenticated> {
     let in_force = client.standing(now) == Standing::InForce && secret.is_live(now);
     let newest = client.secrets.iter().map(|secret| secret.number).max()?;
     in_force.then(|| Authenticated { previous_secret: secret.number < newest, secret: secret.number, client })

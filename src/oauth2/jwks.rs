@@ -47,9 +47,9 @@ impl JwksEndpoint {
             Found::Pending(record) => tokio::time::timeout(Duration::from_secs(10), record).await??,
         };
         let now = self.clock.now();
-        let keys = match record {
-            Some(Record::TokenKeys(keys)) => keys.keys,
-            _ => Default::default(),
+        let keys = match &record {
+            Some(Record::TokenKeys(keys)) => &keys.keys[..],
+            _ => &[],
         };
         let live = keys.iter().filter(|key| key.is_live(now)).map(PublicKey::try_from);
         Ok(KeySet::new(live.collect::<Result<Vec<_>, _>>()?).jwks()?)

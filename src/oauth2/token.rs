@@ -270,13 +270,13 @@ impl Shared {
         let known = |parsed: &Parsed| parsed.revision == stored.revision && parsed.kid == stored.public.kid;
         let mut parsed = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(parsed) = parsed.as_ref().filter(|parsed| known(parsed)) {
-            return Ok((Arc::clone(&parsed.key), stored.public.kid));
+            return Ok((Arc::clone(&parsed.key), stored.public.kid.clone()));
         }
         let key = PrivateKey::from_pkcs8(stored.public.algorithm, &stored.private_key);
         let key = Arc::new(key.map_err(|error| internal(&error))?);
         let kid = stored.public.kid.clone();
         *parsed = Some(Parsed { revision: stored.revision, kid, key: Arc::clone(&key) });
-        Ok((key, stored.public.kid))
+        Ok((key, stored.public.kid.clone()))
     }
 }
 

@@ -92,12 +92,13 @@ impl PublicUrl {
 
     /// Whether a request that names `authority` came to this URL's server.
     pub(super) fn serves(&self, authority: &str) -> bool {
-        let bare = |authority: &str| -> String {
-            let host =
-                authority.strip_suffix(self.web.default_port()).and_then(|host| host.strip_suffix(':'));
-            host.unwrap_or(authority).to_ascii_lowercase()
-        };
-        bare(authority) == bare(self.authority())
+        self.without_port(authority).eq_ignore_ascii_case(self.without_port(self.authority()))
+    }
+
+    /// The authority without the port that need not be spelled out.
+    fn without_port<'a>(&self, authority: &'a str) -> &'a str {
+        let host = authority.strip_suffix(self.web.default_port()).and_then(|host| host.strip_suffix(':'));
+        host.unwrap_or(authority)
     }
 }
 

@@ -94,6 +94,11 @@ impl<'m> SignatureBase<'m> {
         self.push(Segment::bytes(bytes))
     }
 
+    /// Appends bytes of its own.
+    pub(crate) fn owned(self, bytes: Vec<u8>) -> Self {
+        self.push(Segment::Bytes(Cow::Owned(bytes)))
+    }
+
     /// Appends text as it is.
     #[inline]
     #[must_use]

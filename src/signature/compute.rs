@@ -7,7 +7,13 @@ use super::{
     multipart::Multipart,
 };
 use crate::secret::Secret;
-use hmac::{Hmac, Mac as _};
+use hmac::{
+    block_api::HmacCore,
+    digest::{
+        Output,
+        block_api::{Buffer, FixedOutputCore as _, UpdateCore as _},
+    },
+};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use smallvec::SmallVec;
@@ -54,7 +60,7 @@ struct Lane {
 }
 
 enum State {
-    HmacSha256(Hmac<Sha256>),
+    HmacSha256(HmacCore<Sha256>, Buffer<HmacCore<Sha256>>),
     SandwichSha1(Sha1, Arc<Secret>),
     Ended,
 }
@@ -261,14 +267,18 @@ impl MacKey {
 impl State {
     fn new(key: &MacKey) -> Self {
         match &key.0 {
-            Keyed::HmacSha256(keyed) => Self::HmacSha256(keyed.clone()),
+            Keyed::HmacSha256(keyed) => {
+                Self::HmacSha256(keyed.clone(), Buffer::<HmacCore<Sha256>>::default())
+            }
             Keyed::SandwichSha1(secret) => Self::SandwichSha1(Sha1::new(), Arc::clone(secret)),
         }
     }
 
     fn update(&mut self, bytes: &[u8]) {
         match self {
-            Self::HmacSha256(mac) => mac.update(bytes),
+            Self::HmacSha256(mac, buffer) => {
+                buffer.digest_blocks(bytes, |blocks| mac.update_blocks(blocks));
+            }
             Self::SandwichSha1(hash, _) => hash.update(bytes),
             Self::Ended => {}
         }
@@ -281,11 +291,17 @@ impl State {
     }
 
     fn finish(&mut self) -> Option<Signature> {
-        Some(match std::mem::replace(self, Self::Ended) {
-            Self::HmacSha256(mac) => Signature::new(Algorithm::HmacSha256, &mac.finalize().into_bytes()),
-            Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize()),
+        let signature = match self {
+            Self::HmacSha256(mac, buffer) => {
+                let mut digest = Output::<HmacCore<Sha256>>::default();
+                mac.finalize_fixed_core(buffer, &mut digest);
+                Signature::new(Algorithm::HmacSha256, &digest)
+            }
+            Self::SandwichSha1(hash, _) => Signature::new(Algorithm::SandwichSha1, &hash.finalize_reset()),
             Self::Ended => return None,
-        })
+        };
+        *self = Self::Ended;
+        Some(signature)
     }
 }
 

@@ -2,20 +2,20 @@
 
 use super::Algorithm;
 use crate::secret::Secret;
-use hmac::{Hmac, KeyInit};
+use hmac::{KeyInit, block_api::HmacCore};
 use sha2::Sha256;
 use std::{fmt, sync::Arc};
 
 /// A secret, made ready for its algorithm.
 ///
-/// For an HMAC this is the state after the key went in: copying it is cheaper than keying it, and the secret itself
-/// need not stay in memory. A secret that stands *inside* the text must stay.
+/// For an HMAC these are the two states after the key went in, 80 bytes: copying them is cheaper than keying, and the
+/// secret itself need not stay in memory. A secret that stands *inside* the text must stay.
 #[derive(Clone)]
 pub struct MacKey(pub(super) Keyed);
 
 #[derive(Clone)]
 pub(super) enum Keyed {
-    HmacSha256(Hmac<Sha256>),
+    HmacSha256(HmacCore<Sha256>),
     SandwichSha1(Arc<Secret>),
 }
 
@@ -40,8 +40,8 @@ impl MacKey {
 }
 
 #[expect(clippy::expect_used, reason = "RFC 2104 defines HMAC for keys of every length")]
-fn hmac(secret: &Secret) -> Hmac<Sha256> {
-    Hmac::new_from_slice(secret.expose()).expect("HMAC takes a key of any length")
+fn hmac(secret: &Secret) -> HmacCore<Sha256> {
+    HmacCore::new_from_slice(secret.expose()).expect("HMAC takes a key of any length")
 }
 
 impl fmt::Debug for MacKey {

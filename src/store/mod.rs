@@ -17,6 +17,7 @@ mod import;
 mod last_used;
 mod lifecycle;
 mod memory;
+mod opened;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "_sql")]
@@ -46,6 +47,7 @@ pub use self::{
     last_used::{LastUsed, Use, UseLog},
     lifecycle::{By, ChangeRefused, KeyLifecycle, Limit, Overlap, Rotated, Rotation},
     memory::MemoryKeyStore,
+    opened::{OpenSecrets, OpenedSecret},
     tokens::{
         ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary, SigningKeySummary,
         TokenAdmin,
@@ -100,7 +102,7 @@ pub enum Lookup<'a> {
     SigningKey,
 }
 
-/// What a store knows.
+/// What a store knows. A verification moves it more than once, so what is large or rare is shared.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Record {
@@ -109,13 +111,13 @@ pub enum Record {
     /// The answer to [`Lookup::Installation`].
     Installation(Installation),
     /// The answer to [`Lookup::Client`].
-    Client(OAuthClient),
+    Client(Arc<OAuthClient>),
     /// The answer to [`Lookup::ReadToken`].
-    ReadToken(ReadToken),
+    ReadToken(Arc<ReadToken>),
     /// The answer to [`Lookup::TokenKeys`]; there is none if every key has retired.
-    TokenKeys(TokenKeys),
+    TokenKeys(Arc<TokenKeys>),
     /// The answer to [`Lookup::SigningKey`]; there is none if no key may sign.
-    SigningKey(SigningKey),
+    SigningKey(Arc<SigningKey>),
 }
 
 /// The answer to a lookup: there already, or on its way.

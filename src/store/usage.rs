@@ -12,7 +12,8 @@ pub const LATENCY_BOUNDS: [u64; 13] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000
 /// A store that keeps who used what.
 #[async_trait]
 pub trait UsageLog: fmt::Debug + Send + Sync + 'static {
-    /// Adds counts to those that are there, from whatever instance: all of them, or none.
+    /// Adds counts to those that are there, from whatever instance: all of them, or none. Nothing is named twice for
+    /// the same hour.
     ///
     /// # Errors
     ///

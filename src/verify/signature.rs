@@ -104,21 +104,15 @@ impl SignatureVerifier {
         Ok(self)
     }
 
-    /// What the message presents, if it may come by this route and its names are fit to be looked up.
-    fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Read<'m>>, VerifyError> {
+    /// What the message presents, if it may come by this route.
+    fn read<'m>(&self, message: &Message<'m>) -> Result<Option<Presented<'m>>, VerifyError> {
         let Some(presented) = self.scheme.read(message)? else { return Ok(None) };
         if !self.scheme.routes().allow(message.method(), message.path(), message.query()) {
             return Err(VerifyError::malformed(
                 "credentials on a method, path or query that they are not for",
             ));
         }
-        let name = |error| VerifyError::with_source(VerifyErrorKind::Malformed, error);
-        let organization = presented.parameters.organization.as_deref();
-        Ok(Some(Read {
-            key_id: KeyId::new(presented.parameters.key_id).map_err(name)?,
-            organization: organization.map(Organization::new).transpose().map_err(name)?,
-            presented,
-        }))
+        Ok(Some(presented))
     }
 
     /// Asks the store for everything that decides over this key and organization. What is at hand is put in its place;
@@ -254,14 +248,16 @@ impl Steps for SignatureVerifier {
         message: &Message<'_>,
         place: &mut Option<Verification>,
     ) -> Result<Option<Begun>, VerifyError> {
-        let Some(Read { presented, key_id, organization }) = self.read(message)? else { return Ok(None) };
+        let Some(presented) = self.read(message)? else { return Ok(None) };
         let Parameters { key_id: id, organization: ref named, .. } = presented.parameters;
+        // What cannot be a name is not looked up.
+        let name = |error| VerifyError::with_source(VerifyErrorKind::Malformed, error);
         let verification = place.insert(Verification {
             verifier: 0,
             arrived: self.clock.now(),
             scheme: self.scheme.name(),
-            key_id: Some(key_id),
-            organization,
+            key_id: Some(KeyId::new(id).map_err(name)?),
+            organization: named.as_deref().map(Organization::new).transpose().map_err(name)?,
             records: Records::default(),
             signing: None,
             waited: false,
@@ -280,9 +276,9 @@ impl Steps for SignatureVerifier {
         message: &Message<'_>,
         records: Records,
     ) -> Result<(), VerifyError> {
-        let read = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
+        let presented = self.read(message)?.ok_or(VerifyErrorKind::Internal)?;
         verification.records = records;
-        self.begin_signing(verification, message, &read.presented);
+        self.begin_signing(verification, message, &presented);
         Ok(())
     }
 
@@ -330,13 +326,6 @@ impl Steps for SignatureVerifier {
     fn flatten(self: Arc<Self>) -> Vec<Arc<dyn Verifier>> {
         vec![self]
     }
-}
-
-/// What a message presents.
-struct Read<'m> {
-    presented: Presented<'m>,
-    key_id: KeyId,
-    organization: Option<Organization>,
 }
 
 pub(super) async fn settle(found: Found) -> Result<Option<Record>, VerifyError> {

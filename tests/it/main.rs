@@ -3,6 +3,9 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// Which clients call, what they use, and that neither an end nor a stranger spoils the counts.
+#[cfg(feature = "cli")]
+mod awareness;
 // Access tokens and read tokens at the reference server, as their clients meet them.
 #[cfg(feature = "cli")]
 mod access_tokens;
@@ -23,8 +26,13 @@ mod cli;
 mod cli_kills;
 // Foreign clients, run as they are.
 mod clients;
+// That a running server explains refusals of keys under debug, to operators only.
+#[cfg(feature = "cli")]
+mod debugged;
 // What a signature covers, and that the docs say so.
 mod covers;
+// Mistakes that clients make, and what is said about them.
+mod explain;
 // Which operation of a GraphQL document runs, and that the executor agrees.
 #[cfg(feature = "graphql")]
 mod graphql_operations;
@@ -48,8 +56,14 @@ mod last_used;
 mod layering;
 // That nothing anywhere prints a secret, or a signature that may be valid.
 mod leaks;
+// The same of servers, whose log, metrics and answers are searched.
+#[cfg(feature = "cli")]
+mod leaks_of_servers;
 // What a request may cost before it is verified: bytes, time, turns.
 mod limits;
+// What is measured, and that docs, dashboard and alerts say the same.
+#[cfg(feature = "cli")]
+mod metrics;
 // Where the layer may stand, and what the inner service then reads.
 mod middleware;
 // The issuer of tokens, and who gets through with them.
@@ -72,6 +86,9 @@ mod readme;
 mod reference_server;
 // What a caller that is refused gets to see.
 mod refusals;
+// What clients sign, and that it gets through.
+#[cfg(feature = "client")]
+mod signers;
 // How fast a revoked key stops, on two servers under load.
 #[cfg(feature = "cli")]
 mod revocation;

@@ -145,14 +145,15 @@ fn secret(key: &str) -> String {
     format!("the-secret-of-{key}-and-nobody-else")
 }
 
-fn create(server: &Server, key: &str) {
+/// Makes a key.
+pub(crate) fn create(server: &Server, key: &str) {
     std::fs::write(server.folder().join("secret"), secret(key)).unwrap();
     let import = format!("keys import --scheme corezoid --key-id {key} --secret-file secret");
     server.countersign(&import.split(' ').collect::<Vec<_>>());
 }
 
 /// Asks with a request that the key has signed.
-fn ask(server: &Server, key: &str) -> (u16, String, String) {
+pub(crate) fn ask(server: &Server, key: &str) -> (u16, String, String) {
     signed(server, key, &secret(key))
 }
 

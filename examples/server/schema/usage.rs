@@ -52,7 +52,10 @@ impl Extension for NoteFields {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        if !info.is_for_introspection
+        // Each item of a list comes with the list as its parent, and is no field.
+        let field = !info.parent_type.starts_with('[') && !info.name.starts_with("__");
+        if field
+            && !info.is_for_introspection
             && let Some(selected) = context.data_opt::<Selected>()
         {
             selected.note(info.parent_type, info.name);

@@ -1,70 +1,32 @@
 //! The counts since the last flush, and the rule by which clients are told apart.
+//!
+//! A request looks its client up once, under a lock that it holds for some nanoseconds, and then counts in the place
+//! that it has found.
 
 use super::{UsageLimits, headers::bounded};
 use crate::{
+    credential::{KeyId, Organization},
     outcome::Outcome,
-    store::{Caller, Counted, Counts},
-    verify::Verified,
+    store::{Caller, Counted, Counts, LATENCY_BOUNDS},
 };
-use smallvec::SmallVec;
+use foldhash::quality::RandomState;
 use std::{
     collections::HashMap,
-    hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState},
+    hash::{BuildHasher as _, BuildHasherDefault, Hasher},
+    mem,
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 /// All clients that are not told apart.
 pub(super) const OTHER: &str = "other";
-/// Between two parts of a [`Tag`]; names hold no control characters.
-const SEPARATOR: char = '\u{1f}';
 /// Requests of different keys seldom wait for each other.
 const SHARDS: usize = 16;
 
-/// Who called, as one text: scheme, key and organization; client and version.
-#[derive(Clone)]
-pub(super) struct Tag {
-    text: SmallVec<[u8; 184]>,
-    /// Where the client begins.
-    client: usize,
-}
-
-impl Tag {
-    pub(super) fn new(verified: &Verified, client: (&str, &str)) -> Self {
-        let organization = verified.organization().map_or("", |organization| organization.as_str());
-        Self::of([verified.scheme(), verified.key_id().as_str(), organization], client)
-    }
-
-    fn of([scheme, key_id, organization]: [&str; 3], (name, version): (&str, &str)) -> Self {
-        let mut text = SmallVec::new();
-        let mut push = |part: &str| {
-            text.extend_from_slice(part.as_bytes());
-            text.push(SEPARATOR as u8);
-        };
-        push(scheme);
-        push(key_id);
-        push(organization);
-        let client = scheme.len() + key_id.len() + organization.len() + 3;
-        push(name);
-        push(version);
-        Self { text, client }
-    }
-
-    fn key(&self) -> &[u8] {
-        self.text.get(..self.client).unwrap_or_default()
-    }
-
-    fn client(&self) -> &[u8] {
-        self.text.get(self.client..).unwrap_or_default()
-    }
-}
-
-/// The parts of a text of a [`Tag`].
-fn parts(text: &[u8]) -> impl Iterator<Item = String> {
-    text.split(|byte| *byte == SEPARATOR as u8).map(|part| String::from_utf8_lossy(part).into_owned())
-}
+/// Whose key, and for which organization.
+pub(super) type Key<'k> = (&'static str, &'k KeyId, Option<&'k Organization>);
 
 /// Everything that is counted.
 pub(super) struct Books {
@@ -83,20 +45,39 @@ struct Shard {
 
 /// What is counted of one key in one organization.
 struct OfKey {
-    key: Box<[u8]>,
-    clients: Vec<OfClient>,
+    scheme: &'static str,
+    key_id: KeyId,
+    organization: Option<Organization>,
+    clients: Vec<Place>,
+    /// Had to make room while requests of them were under way, which will be counted among the others.
+    leaving: Vec<Arc<OfClient>>,
 }
 
-/// What is counted of one client in one version.
-struct OfClient {
-    client: Box<[u8]>,
-    /// Since the last flush.
-    counts: Counts,
-    /// In this hour.
+/// The place of a client that is told apart, or of all others.
+struct Place {
+    client: Arc<OfClient>,
+    /// Requests in this hour.
     total: u64,
     /// Whether it has a row in the store: then it keeps its place for the rest of the hour.
     written: bool,
-    graphql: Option<Box<GraphQl>>,
+}
+
+/// What is counted of one client in one version since the last flush.
+pub(super) struct OfClient {
+    name: Box<str>,
+    version: Box<str>,
+    denied: AtomicU64,
+    errors: AtomicU64,
+    latencies: [AtomicU64; LATENCY_BOUNDS.len() + 1],
+    graphql: Mutex<GraphQl>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum End {
+    Well,
+    Denied,
+    Badly,
 }
 
 #[derive(Default)]
@@ -114,188 +95,257 @@ struct Runs {
 
 impl Books {
     pub(super) fn new(limits: UsageLimits) -> Self {
-        Self { shards: Default::default(), limits, hasher: RandomState::new(), clients: AtomicUsize::new(0) }
+        let (shards, hasher) = (Default::default(), RandomState::default());
+        Self { shards, limits, hasher, clients: AtomicUsize::new(0) }
     }
 
-    /// Counts a request and its verdict.
-    pub(super) fn count(&self, tag: &Tag, outcome: Outcome, counts: impl FnOnce(&mut Counts)) {
-        self.with(tag, |shard, hash| {
-            shard.count_outcome(outcome);
-            let client = shard.client(hash, tag, &self.limits, &self.clients);
-            client.counts.requests += 1;
-            client.total += 1;
-            counts(&mut client.counts);
-        });
+    /// Finds where a client is counted. With an outcome, it has made one more request.
+    pub(super) fn client(&self, key: Key<'_>, said: (&str, &str), outcome: Option<Outcome>) -> Arc<OfClient> {
+        let hash = self.hasher.hash_one(key);
+        // The map takes the lowest and the highest bits.
+        let shard = &self.shards[usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or_default()];
+        let mut shard = lock(shard);
+        if let Some(outcome) = outcome {
+            shard.outcomes[outcome as usize] += 1;
+        }
+        let place = shard.key(hash, key).place(said, &self.limits, &self.clients);
+        place.total += u64::from(outcome.is_some());
+        Arc::clone(&place.client)
     }
 
     /// Counts the verdict over a request of somebody who is not known.
     pub(super) fn count_refusal(&self, outcome: Outcome) {
-        lock(&self.shards[0]).count_outcome(outcome);
+        lock(&self.shards[0]).outcomes[outcome as usize] += 1;
     }
 
+    /// Counts an operation and the fields that it selects.
     pub(super) fn count_operation<'f>(
         &self,
-        tag: &Tag,
+        client: &OfClient,
         name: &str,
         failed: bool,
         fields: impl IntoIterator<Item = &'f str>,
     ) {
-        self.with(tag, |shard, hash| {
-            let client = shard.client(hash, tag, &self.limits, &self.clients);
-            let graphql = client.graphql.get_or_insert_default();
-            let one = Runs { all: 1, failed: failed.into() };
-            add(&mut graphql.operations, bounded(name), one, self.limits.operations);
-            for field in fields {
-                add(&mut graphql.fields, field, one, self.limits.fields);
-            }
-        });
+        let mut graphql = lock(&client.graphql);
+        let one = Runs { all: 1, failed: failed.into() };
+        add(&mut graphql.operations, bounded(name), one, self.limits.operations);
+        for field in fields {
+            add(&mut graphql.fields, field, one, self.limits.fields);
+        }
     }
 
-    fn with(&self, tag: &Tag, change: impl FnOnce(&mut Shard, u64)) {
-        let hash = self.hasher.hash_one(tag.key());
-        // The map takes the lowest and the highest bits.
-        let shard = &self.shards[usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or_default()];
-        change(&mut lock(shard), hash);
-    }
-
-    /// Takes what was counted since the last time. At the end of an hour, all places become free.
+    /// Takes what was counted since the last time. At the end of an hour, all places become free whose clients have no
+    /// request under way.
     pub(super) fn take(&self, end: bool) -> Vec<(Counted, Counts)> {
         let mut taken = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
-            let outcomes = std::mem::take(&mut shard.outcomes);
+            let outcomes = mem::take(&mut shard.outcomes);
             for (outcome, count) in Outcome::ALL.iter().zip(outcomes).filter(|(_, count)| *count > 0) {
                 taken.push((Counted::Outcome(outcome.as_str().to_owned()), Counts::of(count)));
             }
-            for of_key in shard.keys.values_mut().flatten() {
-                for client in &mut of_key.clients {
-                    client.take(&of_key.key, &mut taken);
-                }
-            }
-            if end {
-                let freed: usize = shard.keys.values().flatten().map(OfKey::told_apart).sum();
-                self.clients.fetch_sub(freed, Ordering::Relaxed);
-                shard.keys = HashMap::default();
-            }
+            let mut freed = 0;
+            shard.keys.retain(|_, keys| {
+                keys.retain_mut(|of_key| {
+                    freed += of_key.take(end, &self.limits, &mut taken);
+                    !end || !of_key.clients.is_empty() || !of_key.leaving.is_empty()
+                });
+                !keys.is_empty()
+            });
+            self.clients.fetch_sub(freed, Ordering::Relaxed);
         }
         taken
     }
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shard {
-    fn count_outcome(&mut self, outcome: Outcome) {
-        self.outcomes[outcome as usize] += 1;
-    }
-
-    /// The place of a client.
-    fn client(&mut self, hash: u64, tag: &Tag, limits: &UsageLimits, clients: &AtomicUsize) -> &mut OfClient {
+    fn key(&mut self, hash: u64, (scheme, key_id, organization): Key<'_>) -> &mut OfKey {
         let keys = self.keys.entry(hash).or_default();
-        let place = keys.iter().position(|of_key| *of_key.key == *tag.key()).unwrap_or_else(|| {
-            keys.push(OfKey { key: tag.key().into(), clients: Vec::with_capacity(1) });
+        let same = |of_key: &OfKey| {
+            of_key.key_id == *key_id
+                && of_key.organization.as_ref() == organization
+                && of_key.scheme == scheme
+        };
+        let place = keys.iter().position(same).unwrap_or_else(|| {
+            keys.push(OfKey {
+                scheme,
+                key_id: key_id.clone(),
+                organization: organization.cloned(),
+                clients: Vec::with_capacity(1),
+                leaving: Vec::new(),
+            });
             keys.len() - 1
         });
-        keys[place].client(tag.client(), limits, clients)
+        &mut keys[place]
     }
 }
 
 impl OfKey {
-    fn client(&mut self, client: &[u8], limits: &UsageLimits, clients: &AtomicUsize) -> &mut OfClient {
-        if let Some(place) = self.clients.iter().position(|known| *known.client == *client) {
+    fn place(&mut self, said: (&str, &str), limits: &UsageLimits, clients: &AtomicUsize) -> &mut Place {
+        if let Some(place) = self.clients.iter().position(|place| place.client.is(said)) {
             return &mut self.clients[place];
         }
-        if is_other(client) {
+        if said == (OTHER, "") {
             return self.other();
         }
         if self.told_apart() < limits.clients_a_key && clients.load(Ordering::Relaxed) < limits.clients {
             clients.fetch_add(1, Ordering::Relaxed);
-            self.clients.push(OfClient::new(client));
-            let last = self.clients.len() - 1;
-            return &mut self.clients[last];
+            return self.add(said);
         }
         // Whoever calls least makes room, unless it is in the store already.
         let least = (0..self.clients.len())
-            .filter(|place| !self.clients[*place].written && !self.clients[*place].is_other())
+            .filter(|place| !self.clients[*place].written && !self.clients[*place].client.is_other())
             .min_by_key(|place| self.clients[*place].total);
         let Some(least) = least else { return self.other() };
-        let moved = std::mem::replace(&mut self.clients[least], OfClient::new(client));
-        self.other().absorb(moved, limits);
+        let moved = mem::replace(&mut self.clients[least], Place::new(said));
+        self.other().total += moved.total;
+        self.leave(moved.client, limits);
         &mut self.clients[least]
     }
 
-    fn told_apart(&self) -> usize {
-        self.clients.iter().filter(|client| !client.is_other()).count()
+    fn add(&mut self, said: (&str, &str)) -> &mut Place {
+        self.clients.push(Place::new(said));
+        let last = self.clients.len() - 1;
+        &mut self.clients[last]
     }
 
-    fn other(&mut self) -> &mut OfClient {
-        let place = self.clients.iter().position(OfClient::is_other).unwrap_or_else(|| {
-            self.clients.push(OfClient::new(Tag::of([""; 3], (OTHER, "")).client()));
-            self.clients.len() - 1
+    fn other(&mut self) -> &mut Place {
+        match self.clients.iter().position(|place| place.client.is_other()) {
+            Some(place) => &mut self.clients[place],
+            None => self.add((OTHER, "")),
+        }
+    }
+
+    fn told_apart(&self) -> usize {
+        self.clients.iter().filter(|place| !place.client.is_other()).count()
+    }
+
+    /// Counts a client among the others from here on.
+    fn leave(&mut self, client: Arc<OfClient>, limits: &UsageLimits) {
+        let busy = Arc::strong_count(&client) > 1;
+        self.other().client.absorb(&client, limits);
+        if busy {
+            self.leaving.push(client);
+        }
+    }
+
+    /// Takes what was counted since the last time, and says how many clients lose their places.
+    fn take(&mut self, end: bool, limits: &UsageLimits, taken: &mut Vec<(Counted, Counts)>) -> usize {
+        for client in mem::take(&mut self.leaving) {
+            self.leave(client, limits);
+        }
+        let before = self.told_apart();
+        let mut clients = mem::take(&mut self.clients);
+        clients.retain_mut(|place| {
+            // Asked first: what is counted after it was drained is counted for the next time.
+            let busy = Arc::strong_count(&place.client) > 1;
+            place.written |= self.take_client(&place.client, taken);
+            if end {
+                (place.total, place.written) = (0, false);
+            }
+            busy || !end
         });
-        &mut self.clients[place]
+        self.clients = clients;
+        before - self.told_apart()
+    }
+
+    /// Whether there was anything to take.
+    fn take_client(&self, client: &OfClient, taken: &mut Vec<(Counted, Counts)>) -> bool {
+        let before = taken.len();
+        let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let caller = || Caller {
+            organization: self.organization.as_ref().map(ToString::to_string),
+            scheme: self.scheme.to_owned(),
+            key_id: self.key_id.to_string(),
+            name: said(&client.name),
+            version: said(&client.version),
+        };
+        let counts = |runs: Runs| Counts { errors: runs.failed, ..Counts::of(runs.all) };
+        let mut graphql = lock(&client.graphql);
+        for (name, runs) in since_last(&mut graphql.operations) {
+            taken.push((Counted::Operation(caller(), said(&name)), counts(runs)));
+        }
+        for (name, runs) in since_last(&mut graphql.fields) {
+            taken.push((Counted::Field(caller(), name), counts(runs)));
+        }
+        drop(graphql);
+        let counts = client.drain();
+        if counts.requests > 0 {
+            taken.push((Counted::Client(caller()), counts));
+        }
+        taken.len() > before
     }
 }
 
-fn is_other(client: &[u8]) -> bool {
-    client.strip_prefix(OTHER.as_bytes()).is_some_and(|rest| rest == [SEPARATOR as u8; 2])
+impl Place {
+    fn new(said: (&str, &str)) -> Self {
+        Self { client: Arc::new(OfClient::new(said)), total: 0, written: false }
+    }
 }
 
 impl OfClient {
-    fn new(client: &[u8]) -> Self {
-        Self { client: client.into(), counts: Counts::default(), total: 0, written: false, graphql: None }
+    fn new((name, version): (&str, &str)) -> Self {
+        Self {
+            name: name.into(),
+            version: version.into(),
+            denied: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            latencies: Default::default(),
+            graphql: Mutex::default(),
+        }
+    }
+
+    /// Counts a request that has ended.
+    pub(super) fn count(&self, milliseconds: u64, end: End) {
+        self.latencies[Counts::bucket(milliseconds)].fetch_add(1, Ordering::Relaxed);
+        match end {
+            End::Well => {}
+            End::Denied => drop(self.denied.fetch_add(1, Ordering::Relaxed)),
+            End::Badly => drop(self.errors.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    fn is(&self, (name, version): (&str, &str)) -> bool {
+        *self.name == *name && *self.version == *version
     }
 
     fn is_other(&self) -> bool {
-        is_other(&self.client)
+        self.is((OTHER, ""))
     }
 
-    fn absorb(&mut self, other: Self, limits: &UsageLimits) {
-        self.counts.add(&other.counts);
-        self.total += other.total;
-        let Some(other) = other.graphql else { return };
-        let graphql = self.graphql.get_or_insert_default();
-        for (name, runs) in other.operations {
+    /// Takes the requests since the last time. Every one of them has taken some time.
+    fn drain(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (count, atomic) in counts.latencies.iter_mut().zip(&self.latencies) {
+            *count = atomic.swap(0, Ordering::Relaxed);
+        }
+        counts.requests = counts.latencies.iter().sum();
+        counts.denied = self.denied.swap(0, Ordering::Relaxed);
+        counts.errors = self.errors.swap(0, Ordering::Relaxed);
+        counts
+    }
+
+    /// Takes over what another has counted.
+    fn absorb(&self, other: &Self, limits: &UsageLimits) {
+        let counts = other.drain();
+        for (atomic, count) in self.latencies.iter().zip(counts.latencies) {
+            atomic.fetch_add(count, Ordering::Relaxed);
+        }
+        self.denied.fetch_add(counts.denied, Ordering::Relaxed);
+        self.errors.fetch_add(counts.errors, Ordering::Relaxed);
+        let moved = mem::take(&mut *lock(&other.graphql));
+        let mut graphql = lock(&self.graphql);
+        for (name, runs) in moved.operations {
             add(&mut graphql.operations, &name, runs, limits.operations);
         }
-        for (name, runs) in other.fields {
+        for (name, runs) in moved.fields {
             add(&mut graphql.fields, &name, runs, limits.fields);
         }
     }
-
-    /// Takes what was counted since the last time.
-    fn take(&mut self, key: &[u8], taken: &mut Vec<(Counted, Counts)>) {
-        let caller = caller(key, &self.client);
-        let before = taken.len();
-        if let Some(graphql) = &mut self.graphql {
-            graphql.take(&caller, taken);
-        }
-        let counts = std::mem::take(&mut self.counts);
-        if counts.requests > 0 {
-            taken.push((Counted::Client(caller), counts));
-        }
-        self.written |= taken.len() > before;
-    }
-}
-
-impl GraphQl {
-    fn take(&mut self, caller: &Caller, taken: &mut Vec<(Counted, Counts)>) {
-        let counts = |runs: Runs| Counts { errors: runs.failed, ..Counts::of(runs.all) };
-        for (name, runs) in since_last(&mut self.operations) {
-            let name = Some(name).filter(|name| !name.is_empty());
-            taken.push((Counted::Operation(caller.clone(), name), counts(runs)));
-        }
-        for (name, runs) in since_last(&mut self.fields) {
-            taken.push((Counted::Field(caller.clone(), name), counts(runs)));
-        }
-    }
-}
-
-fn since_last(among: &mut HashMap<Box<str>, Runs>) -> impl Iterator<Item = (String, Runs)> {
-    let counted = among.iter_mut().filter(|(_, runs)| runs.all > 0);
-    counted.map(|(name, runs)| (String::from(&**name), std::mem::take(runs)))
 }
 
 impl Runs {
@@ -314,16 +364,9 @@ fn add(among: &mut HashMap<Box<str>, Runs>, name: &str, more: Runs, limit: usize
     among.entry(name.into()).or_default().add(more);
 }
 
-fn caller(key: &[u8], client: &[u8]) -> Caller {
-    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let (mut key, mut client) = (parts(key), parts(client));
-    Caller {
-        scheme: key.next().unwrap_or_default(),
-        key_id: key.next().unwrap_or_default(),
-        organization: said(key.next()),
-        name: said(client.next()),
-        version: said(client.next()),
-    }
+fn since_last(among: &mut HashMap<Box<str>, Runs>) -> impl Iterator<Item = (String, Runs)> {
+    let counted = among.iter_mut().filter(|(_, runs)| runs.all > 0);
+    counted.map(|(name, runs)| (String::from(&**name), mem::take(runs)))
 }
 
 /// What is hashed already is not hashed again.

@@ -3,16 +3,25 @@
 use super::*;
 use std::collections::BTreeMap;
 
+/// Requests by key, name and version.
+type Rows = BTreeMap<(String, Option<String>, Option<String>), u64>;
+
 fn books() -> Books {
     Books::new(UsageLimits::default())
 }
 
 fn count(books: &Books, key: &str, name: &str, version: &str) {
-    books.count(&Tag::of(["ateliere", key, "acme"], (name, version)), Outcome::Ok, |_| {});
+    request(books, key, (name, version)).count(1, End::Well);
+}
+
+/// A request that is under way.
+fn request(books: &Books, key: &str, said: (&str, &str)) -> Arc<OfClient> {
+    let (key_id, organization) = (KeyId::new(key).unwrap(), Organization::new("acme").unwrap());
+    books.client(("ateliere", &key_id, Some(&organization)), said, Some(Outcome::Ok))
 }
 
 /// Requests by key, name and version; `total` of all of them.
-fn taken(books: &Books, end: bool) -> (BTreeMap<(String, Option<String>, Option<String>), u64>, u64) {
+fn taken(books: &Books, end: bool) -> (Rows, u64) {
     let mut rows = BTreeMap::new();
     let mut total = 0;
     for (what, counts) in books.take(end) {
@@ -111,10 +120,16 @@ fn a_client_that_calls_itself_other_is_one_of_the_others() {
 #[test]
 fn operations_and_fields_are_bounded_too() {
     let books = Books::new(UsageLimits { operations: 3, fields: 4, ..UsageLimits::default() });
-    let tag = Tag::of(["ateliere", "pk_1", ""], ("web", "2"));
+    let key_id = KeyId::new("pk_1").unwrap();
+    let client = books.client(("ateliere", &key_id, None), ("web", "2"), None);
     for number in 0..10 {
         let fields = [format!("Query.f{number}"), "Query.me".to_owned()];
-        books.count_operation(&tag, &format!("Op{number}"), number == 0, fields.iter().map(|field| &**field));
+        books.count_operation(
+            &client,
+            &format!("Op{number}"),
+            number == 0,
+            fields.iter().map(|field| &**field),
+        );
     }
     let taken = books.take(false);
     let (mut operations, mut fields) = (BTreeMap::new(), BTreeMap::new());
@@ -132,4 +147,27 @@ fn operations_and_fields_are_bounded_too() {
     assert_eq!((operations["Op0"], operations[OTHER]), ((1, 1), (7, 0)));
     assert_eq!((fields.len(), fields["Query.me"]), (5, (10, 1)));
     assert_eq!(books.take(false), []);
+}
+
+#[test]
+fn a_request_that_outlasts_its_place_or_its_hour_is_counted_all_the_same() {
+    let books = Books::new(UsageLimits { clients_a_key: 1, ..UsageLimits::default() });
+    let row = |name: &str| ("pk_1".to_owned(), Some(name.to_owned()), None);
+    let slow = request(&books, "pk_1", ("slow", ""));
+    count(&books, "pk_1", "quick", "");
+    assert_eq!(taken(&books, false).0, BTreeMap::from([(row("quick"), 1)]));
+    slow.count(20_000, End::Badly);
+    drop(slow);
+    let counted = books.take(false);
+    let [(Counted::Client(caller), counts)] = &counted[..] else { panic!("{counted:?}") };
+    assert_eq!(caller.name.as_deref(), Some(OTHER));
+    assert_eq!((counts.requests, counts.errors, counts.latencies[LATENCY_BOUNDS.len()]), (1, 1, 1));
+
+    let late = request(&books, "pk_1", ("quick", ""));
+    assert_eq!(taken(&books, true).1, 0);
+    late.count(0, End::Denied);
+    drop(late);
+    assert_eq!(taken(&books, true).0, BTreeMap::from([(row("quick"), 1)]));
+    assert_eq!(books.clients.load(Ordering::Relaxed), 0);
+    assert!(books.shards.iter().all(|shard| lock(shard).keys.is_empty()), "nothing is left of the hour");
 }

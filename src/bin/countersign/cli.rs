@@ -6,6 +6,7 @@ use crate::{
     clients::ClientsCommand,
     completions::CompletionsArgs,
     doctor::DoctorArgs,
+    explain::ExplainArgs,
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
@@ -37,6 +38,7 @@ Examples:
   countersign sign --scheme ateliere --key-id pk_1 --body q.json \\
       --url https://api.example.com/graphql
   countersign verify --scheme ateliere --request request.http
+  countersign explain --scheme ateliere --request request.http
 
 Data goes to stdout, everything else to stderr. With `-o json` each of them
 carries at most one document (`mock` goes on telling), and moments are RFC 3339 in UTC.
@@ -86,6 +88,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// See whether database, keyring, clock and servers are well
     Doctor(DoctorArgs),
+    /// Say why a request was refused, and prove it by recomputing its signature
+    Explain(ExplainArgs),
     /// Create, import, rotate, switch off, revoke, list and show keys
     #[command(subcommand)]
     Keys(KeysCommand),

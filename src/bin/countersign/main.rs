@@ -11,7 +11,10 @@ mod config;
 mod confirm;
 mod database;
 mod doctor;
+mod explain;
 mod failure;
+mod judge;
+mod kept;
 mod keys;
 mod migrate;
 mod mock;
@@ -61,6 +64,7 @@ async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Clients(command) => clients::run(command, output).await?,
         Command::Completions(args) => completions::run(&args, output)?,
         Command::Doctor(args) => doctor::run(args, output).await?,
+        Command::Explain(args) => return explain::run(args, output).await,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
         Command::Mock(args) => mock::run(args, output).await?,

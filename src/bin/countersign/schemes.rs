@@ -49,6 +49,7 @@ pub struct Settings {
     pub public_urls: Vec<String>,
     pub routes: Vec<RouteArg>,
     pub lenient_time: bool,
+    pub multipart_routes: Vec<String>,
 }
 
 /// A route as it is typed: `/graphql`, or `GET /user_downloads/{file}`.
@@ -106,6 +107,9 @@ impl SchemeName {
             Self::Corezoid => {
                 let scheme = Corezoid::default();
                 let scheme = if settings.lenient_time { scheme.with_lenient_time() } else { scheme };
+                let mut uploads = settings.multipart_routes.iter();
+                let scheme =
+                    uploads.try_fold(scheme, |scheme, prefix| scheme.with_multipart_route(prefix))?;
                 KnownScheme::Corezoid(routes.clone().try_fold(scheme, |scheme, route| {
                     scheme.with_route(route.method.clone(), &route.template)
                 })?)

@@ -98,7 +98,9 @@ fn advance(session: &mut Session<'_>, id: &str) -> bool {
         finish(session, id);
         return false;
     }
-    let runs = session.state.conv(task.conv).is_some_and(|conv| conv::status(conv) == "active");
+    // A pause keeps new tasks out, and leaves those alone that are in.
+    let runs = |conv| matches!(conv::status(conv), "active" | "paused");
+    let runs = session.state.conv(task.conv).is_some_and(runs);
     if !runs {
         wait(session, id, Waits::Way);
         return false;

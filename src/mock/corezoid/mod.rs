@@ -1,36 +1,4 @@
 //! Corezoid: packages of operations on processes, nodes, tasks and what is around them, signed in the path.
-//!
-//! # What it stands in for
-//!
-//! | route | what it is |
-//! |---|---|
-//! | `POST /api/{1,2}/json/{login}/{time}/{signature}` | packages of operations; with `timeout` in the body synchronous |
-//! | `POST /sync/api/{1,2}/json/…` | the same as the host of the synchronous API serves it: always synchronous |
-//! | `POST /api/2/{download,copy,compare,merge}/…` | packages too |
-//! | `POST /api/2/upload/…`, `GET /api/2/upload/info/…?hash=` | forms: schemes as JSON, tasks as tables |
-//! | `GET /user_downloads/{file}/{login}/{time}/{signature}` | files that exports made |
-//! | `POST /api/{1,2}/{json,nvp}/public/{process}/{hash}` | direct URLs, with a password where one was set |
-//! | `POST /api/1/plugins/callback/{request}` | the reply to a synchronous request (`__callback_url`) |
-//! | `GET /system/conf` | settings, without credentials |
-//! | `POST /mock/process` | adds a process: `{"number"}`; for tests in other languages |
-//! | `POST /mock/callback` | sends a callback: `{"url","conv_id","secret","body"}` |
-//!
-//! Operations: `alias`, `callback_hash`, `commit`, `company`, `company_users`, `conv`, `conv_auth`, `conv_params`,
-//! `dashboard`, `env_var`, `folder`, `group`, `node`, `obj_copy`, `obj_scheme`, `project`, `stage`, `stat`, `task`, `user`
-//! and the lists of several of them, with shapes and error texts of the vendor's OpenAPI document and pages.
-//!
-//! A process that is `active` moves its tasks by itself (`flow.rs` says by which rules), and its API Calls really call:
-//! signed with `conv_signature`, `conv_time` and `conv_id` where the node has a secret.
-//!
-//! # What it does not
-//!
-//! Code, databases and git in nodes do nothing. XML is not read, nor are archives. Versions take effect before they are
-//! confirmed. Limits on requests and the rights of single users are not kept: a stub or a fault plays them. A browser's
-//! session (`Authorization: Simulator` or `Bearer`) is refused with the real system's text. Without companies of its own
-//! the mock takes any well-formed `company_id`.
-//!
-//! Ours, because it is not public: the answer to a wrong signature (401, `request_proc: "fail"`), the ±300 s that a signed
-//! time is good for, and what the comments beside the code call ours.
 
 mod call;
 mod conv;
@@ -81,6 +49,38 @@ use std::{
 use tokio::sync::Notify;
 
 /// The mock of Corezoid; see [`MockProvider::corezoid`].
+///
+/// # What it stands in for
+///
+/// | route | what it is |
+/// |---|---|
+/// | `POST /api/{1,2}/json/{login}/{time}/{signature}` | packages of operations; with `timeout` in the body synchronous |
+/// | `POST /sync/api/{1,2}/json/…` | the same as the host of the synchronous API serves it: always synchronous |
+/// | `POST /api/2/{download,copy,compare,merge}/…` | packages too |
+/// | `POST /api/2/upload/…`, `GET /api/2/upload/info/…?hash=` | forms: schemes as JSON, tasks as tables |
+/// | `GET /user_downloads/{file}/{login}/{time}/{signature}` | files that exports made |
+/// | `POST /api/{1,2}/{json,nvp}/public/{process}/{hash}` | direct URLs, with a password where one was set |
+/// | `POST /api/1/plugins/callback/{request}` | the reply to a synchronous request (`__callback_url`) |
+/// | `GET /system/conf` | settings, without credentials |
+/// | `POST /mock/process` | adds a process: `{"number"}`; for tests in other languages |
+/// | `POST /mock/callback` | sends a callback: `{"url","conv_id","secret","body"}` |
+///
+/// Operations: `alias`, `callback_hash`, `commit`, `company`, `company_users`, `conv`, `conv_auth`, `conv_params`,
+/// `dashboard`, `env_var`, `folder`, `group`, `node`, `obj_copy`, `obj_scheme`, `project`, `stage`, `stat`, `task`, `user`
+/// and the lists of several of them, with shapes and error texts of the vendor's OpenAPI document and pages.
+///
+/// A process that is `active` moves its tasks by itself (`flow.rs` says by which rules), and its API Calls really call:
+/// signed with `conv_signature`, `conv_time` and `conv_id` where the node has a secret.
+///
+/// # What it does not
+///
+/// Code, databases and git in nodes do nothing. XML is not read, nor are archives. Versions take effect before they are
+/// confirmed. Limits on requests and the rights of single users are not kept: a stub or a fault plays them. A browser's
+/// session (`Authorization: Simulator` or `Bearer`) is refused with the real system's text. Without companies of its own
+/// the mock takes any well-formed `company_id`.
+///
+/// Ours, because it is not public: the answer to a wrong signature (401, `request_proc: "fail"`), the ±300 s that a signed
+/// time is good for, and what the comments beside the code call ours.
 pub struct CorezoidMock {
     state: Mutex<State>,
     keys: MockKeys,

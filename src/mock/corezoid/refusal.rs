@@ -15,6 +15,8 @@ pub(super) enum Refusal {
     BadObject,
     /// The caller may not do this.
     NoRights,
+    /// The process takes no tasks: it is paused or blocked.
+    NotActive,
     /// Something the operation refers to is not there.
     NotFound,
     /// Another task of the process has this reference.
@@ -76,6 +78,9 @@ impl Refusal {
                 let obj_id = op.get("obj_id").cloned().unwrap_or_default();
                 op.answer("obj_id_not_found", json!({ "description": self.description(), "obj_id": obj_id }))
             }
+            Self::NotActive => {
+                op.answer("conveyor_is_not_active", json!({ "description": self.description() }))
+            }
             _ => op.answer("error", json!({ "description": self.description() })),
         }
     }
@@ -97,6 +102,7 @@ impl Refusal {
             Self::AccessDenied => "Access denied",
             Self::BadObject => "bad object",
             Self::NoRights => "User has no rights",
+            Self::NotActive => "conveyor is not active",
             Self::NotFound | Self::ObjIdNotFound => "object not found",
             Self::NotUnical => "not unical reference",
             Self::NotValid { .. } => "Value is not valid",

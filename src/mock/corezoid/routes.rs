@@ -19,7 +19,7 @@ use axum::{
     body::Bytes,
     extract::{OriginalUri, Path, Request, State},
     response::{Html, IntoResponse as _, Response},
-    routing::{self, get},
+    routing::{MethodFilter, MethodRouter, get, on, post},
 };
 use http::{
     HeaderMap, StatusCode, Uri,
@@ -38,53 +38,69 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// And at most, whatever it is told. Ours.
 const LONGEST_PATIENCE: u64 = 600;
 
-/// Where the result of an upload is asked for.
-const INFO: &str = "/api/2/upload/info/{login}/{time}/{signature}";
-
 type Mock = State<Arc<CorezoidMock>>;
 
-/// The routes, those that ask for a signature behind their guard.
+/// The routes that ask for a signature.
+const SIGNED: [(MethodFilter, &str); 11] = [
+    (MethodFilter::POST, "/api/1/json/{login}/{time}/{signature}"),
+    (MethodFilter::POST, "/api/2/json/{login}/{time}/{signature}"),
+    (MethodFilter::POST, "/api/2/compare/{login}/{time}/{signature}"),
+    (MethodFilter::POST, "/api/2/copy/{login}/{time}/{signature}"),
+    (MethodFilter::POST, "/api/2/download/{login}/{time}/{signature}"),
+    (MethodFilter::POST, "/api/2/merge/{login}/{time}/{signature}"),
+    (MethodFilter::POST, "/sync/api/1/json/{login}/{time}/{signature}"),
+    (MethodFilter::POST, "/sync/api/2/json/{login}/{time}/{signature}"),
+    (MethodFilter::POST, UPLOAD),
+    (MethodFilter::GET, INFO),
+    (MethodFilter::GET, DOWNLOAD),
+];
+const UPLOAD: &str = "/api/2/upload/{login}/{time}/{signature}";
+/// Where the result of an upload is asked for.
+const INFO: &str = "/api/2/upload/info/{login}/{time}/{signature}";
+const DOWNLOAD: &str = "/user_downloads/{file}/{login}/{time}/{signature}";
+
+/// The routes, those that ask for a signature behind their guard. A method that a route does not have is answered before
+/// it.
 pub(super) fn of(mock: &Arc<CorezoidMock>, kit: &Kit) -> Router {
-    let package = |path: &str, sync: bool| {
-        let answer = move |mock: Mock, stubbed: Extension<Stubbed>, caller: Verified, body: Bytes| async move {
-            perform(mock.0, &stubbed, &caller, &body, sync).await
-        };
-        (format!("{path}/{{login}}/{{time}}/{{signature}}"), routing::post(answer).fallback(not_allowed))
-    };
-    let guarded = [
-        package("/api/1/json", false),
-        package("/api/2/json", false),
-        package("/api/2/download", false),
-        package("/api/2/copy", false),
-        package("/api/2/compare", false),
-        package("/api/2/merge", false),
-        package("/sync/api/1/json", true),
-        package("/sync/api/2/json", true),
-    ];
-    let guarded = guarded.into_iter().fold(Router::new(), |router, (path, route)| router.route(&path, route));
-    let guarded = guarded
-        .route("/api/2/upload/{login}/{time}/{signature}", routing::post(uploaded).fallback(not_allowed))
-        .route(INFO, get(info).fallback(not_allowed))
-        .route("/user_downloads/{file}/{login}/{time}/{signature}", get(download).fallback(not_allowed))
-        .with_state(Arc::clone(mock));
-    let open = Router::new()
+    let direct = ["/api/1/json", "/api/2/json", "/api/1/nvp", "/api/2/nvp"];
+    let open = direct.into_iter().fold(Router::new(), |open, format| {
+        open.route(&format!("{format}/public/{{conv}}/{{hash}}"), post(public).fallback(not_allowed))
+    });
+    let open = open
         .route("/system/conf", get(conf).fallback(not_allowed))
-        .route("/api/1/plugins/callback/{request}", routing::post(replied).fallback(not_allowed))
-        .route("/api/{version}/{format}/public/{conv}/{hash}", routing::post(public).fallback(not_allowed))
-        .route("/api/1/json", routing::post(session_only).fallback(not_allowed))
-        .route("/api/2/json", routing::post(session_only).fallback(not_allowed))
-        .route("/mock/process", routing::post(add_process))
-        .route("/mock/callback", routing::post(send_callback))
+        .route("/api/1/plugins/callback/{request}", post(replied).fallback(not_allowed))
+        .route("/api/1/json", post(session_only).fallback(not_allowed))
+        .route("/api/2/json", post(session_only).fallback(not_allowed))
+        .route("/mock/process", post(add_process))
+        .route("/mock/callback", post(send_callback))
         .with_state(Arc::clone(mock));
     let open = kit.open::<CorezoidMock>(open);
     let Some(scheme) = super::scheme() else { return open };
     let verifier = SignatureVerifier::new(scheme, kit.keys()).with_clock(kit.clock());
     let layer = VerifyLayer::new(verifier).with_rejection(OpsErrors::default()).with_body_limit(BODY_LIMIT);
-    let guarded = kit.guard::<CorezoidMock>(guarded, layer);
-    let inner = guarded.clone();
-    let info = get(move |request| beside_the_query(request, inner.clone())).fallback(not_allowed);
-    // All paths of the guarded router but one lead straight to it.
-    Router::new().route(INFO, info).fallback_service(guarded).merge(open)
+    let signed = SIGNED.into_iter().fold(Router::new(), |signed, (_, path)| {
+        signed.route(
+            path,
+            match path {
+                UPLOAD => post(uploaded),
+                INFO => get(info),
+                DOWNLOAD => get(download),
+                _ => package_route(path.starts_with("/sync/")),
+            },
+        )
+    });
+    let signed = kit.guard::<CorezoidMock>(signed.with_state(Arc::clone(mock)), layer);
+    SIGNED.into_iter().fold(open, |open, (method, path)| {
+        let signed = signed.clone();
+        let forward = move |request| pass(request, signed.clone(), path == INFO);
+        open.route(path, on(method, forward).fallback(not_allowed))
+    })
+}
+
+fn package_route(sync: bool) -> MethodRouter<Arc<CorezoidMock>> {
+    post(move |mock: Mock, stubbed: Extension<Stubbed>, caller: Verified, body: Bytes| async move {
+        perform(mock.0, &stubbed, &caller, &body, sync).await
+    })
 }
 
 /// What a request asks for.
@@ -212,15 +228,16 @@ async fn uploaded(mock: Mock, stubbed: Extension<Stubbed>, verified: Verified, b
 #[derive(Clone)]
 struct Query(String);
 
-/// Verifies a request without its query, which is not signed and would be refused.
-async fn beside_the_query(request: Request, mut guarded: Router) -> Response {
+/// Passes a request on to the routes that verify; where it may have a query, without that, which is not signed and would
+/// be refused.
+async fn pass(request: Request, mut signed: Router, has_query: bool) -> Response {
     let (mut head, body) = request.into_parts();
-    head.extensions.insert(Query(head.uri.query().unwrap_or_default().to_owned()));
-    if let Ok(path) = head.uri.path().parse::<Uri>() {
+    if has_query && let Ok(path) = head.uri.path().parse::<Uri>() {
+        head.extensions.insert(Query(head.uri.query().unwrap_or_default().to_owned()));
         head.extensions.insert(OriginalUri(path.clone()));
         head.uri = path;
     }
-    match guarded.call(Request::from_parts(head, body)).await {
+    match signed.call(Request::from_parts(head, body)).await {
         Ok(response) => response,
         Err(never) => match never {},
     }
@@ -234,11 +251,12 @@ async fn info(mock: Mock, verified: Verified, Extension(Query(query)): Extension
 }
 
 /// Corezoid's answers for files are not public; that to a file that is not there is ours.
-async fn download(mock: Mock, verified: Verified, Path(path): Path<[String; 4]>) -> Response {
+async fn download(mock: Mock, verified: Verified, uri: Uri) -> Response {
     let caller = Caller::of(&verified);
-    let content = mock.with(&caller, |session| session.state.files.get(&path[0]).cloned());
+    let file = uri.path().split('/').nth(2).unwrap_or_default();
+    let content = mock.with(&caller, |session| session.state.files.get(file).cloned());
     match content {
-        Some(content) => ([(CONTENT_TYPE, content_type(&path[0]))], content).into_response(),
+        Some(content) => ([(CONTENT_TYPE, content_type(file))], content).into_response(),
         None => {
             let body = json!({ "request_proc": "error", "ops": [{ "proc": "error", "description": "object not found" }] });
             (StatusCode::NOT_FOUND, Json(body)).into_response()
@@ -249,7 +267,7 @@ async fn download(mock: Mock, verified: Verified, Path(path): Path<[String; 4]>)
 async fn public(
     mock: Mock,
     stubbed: Extension<Stubbed>,
-    Path((_, _, conv, hash)): Path<(String, String, String, String)>,
+    Path((conv, hash)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {

@@ -60,7 +60,7 @@ fn export(session: &mut Session<'_>, op: Op<'_>) -> Result<Value, Refusal> {
     let kind = session.state.objects.get(&id).map_or(Kind::Conv, |object| object.kind);
     let objects = write(session, id);
     let content = match format {
-        "zip" => zip::archive(objects.as_array().into_iter().flatten().filter_map(file_of)),
+        "zip" => zip::archive(files(objects.as_array().map_or(&[], Vec::as_slice)).into_iter()),
         _ => objects.to_string().into_bytes(),
     };
     session.state.given += 1;
@@ -78,16 +78,30 @@ pub(super) fn content_type(file: &str) -> &'static str {
     if file.ends_with(".zip") { "application/zip" } else { "application/json" }
 }
 
-/// The name and content of an object's file in an archive, as the vendor's client looks for it.
-fn file_of(object: &Value) -> Option<(String, Vec<u8>)> {
-    let suffix = match object["obj_type"].as_u64()? {
-        1 => "conv",
-        0 => "folder",
-        _ => return None,
-    };
-    let title = object["title"].as_str()?.replace(['/', '\\'], "_");
-    let content = serde_json::to_vec_pretty(&json!([object])).ok()?;
-    Some((format!("{}_{title}.{suffix}.json", object["obj_id"]), content))
+/// The files of objects in an archive, as the vendor's client looks for them: folders in folders, and a file an object.
+fn files(objects: &[Value]) -> Vec<(String, Vec<u8>)> {
+    let mut folders = BTreeMap::new();
+    let mut files = Vec::new();
+    for object in objects {
+        let suffix = match object["obj_type"].as_u64() {
+            Some(0) => "folder",
+            Some(1) => "conv",
+            Some(5) => "project",
+            Some(10) => "stage",
+            _ => "dashboard",
+        };
+        let id = object["obj_id"].as_u64().unwrap_or_default();
+        let title = object["title"].as_str().unwrap_or_default().replace(['/', '\\'], "_");
+        let around = object["parent_id"].as_u64().and_then(|parent| folders.get(&parent).cloned());
+        let mut folder: String = around.unwrap_or_default();
+        if matches!(suffix, "folder" | "project" | "stage") {
+            folder.push_str(&format!("{id}_{title}.{suffix}/"));
+            folders.insert(id, folder.clone());
+        }
+        let content = serde_json::to_vec_pretty(object).unwrap_or_default();
+        files.push((format!("{folder}{id}_{title}.{suffix}.json"), content));
+    }
+    files
 }
 
 /// An object and all that lies in it.

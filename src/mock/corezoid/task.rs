@@ -59,8 +59,9 @@ pub(super) fn insert(
     data: Map<String, Value>,
     caller: Option<String>,
 ) -> Result<String, Refusal> {
-    if session.state.conv(conv).is_some_and(|object| conv::status(object) == "blocked") {
-        return Err(Refusal::WrongState("the process is blocked"));
+    let refuses = |object| matches!(conv::status(object), "blocked" | "paused");
+    if session.state.conv(conv).is_some_and(refuses) {
+        return Err(Refusal::NotActive);
     }
     let is_taken = |reference: &String| session.state.by_reference(conv, reference).is_some();
     if reference.as_ref().is_some_and(is_taken) {

@@ -1,29 +1,4 @@
 //! SalesCloud: its graph, signed by apps or opened by read access tokens, and its webhooks.
-//!
-//! # What it stands in for
-//!
-//! | route | what it is |
-//! |---|---|
-//! | `POST /` | the graph: `appOrganizations`, `systemTimeInMillis`, `itemsList`, `createLog` |
-//! | `POST /webhooks/{name…}` | takes calls signed as webhooks, and answers `{"success":true}` |
-//! | `POST /mock/webhook` | sends a webhook: `{"url","body"}`; for tests in other languages |
-//! | `POST /mock/install`, `POST /mock/uninstall` | installs an app: `{"application","organization","label"}` |
-//!
-//! An app is refused for an organization that has not installed it, as the document says. A read access token opens
-//! queries of its one organization, and no mutation. `itemsList` and `systemTimeInMillis` are for anybody: a public
-//! client sends them without credentials. Aliases, fragments and variables are an executor's, behind the crate's guard.
-//!
-//! [`send_webhook`](MockProvider::send_webhook) sends what SalesCloud sends, signed with the
-//! [`webhook_credential`](MockProvider::webhook_credential).
-//!
-//! # What it does not
-//!
-//! The rest of the graph, whose schema is not public; payment requests; the redirect form of webhooks. SalesCloud repeats
-//! a webhook that is not answered with 200, without end; this sends once.
-//!
-//! Ours, because it is not public: statuses and errors (401, and GraphQL's own), what `createLog` answers, that a webhook
-//! call to the mock may leave the body out of its signature (a production client does), and the routes below `/mock`.
-//! The document's first sample body is not JSON; it is answered as what it means.
 
 mod routes;
 mod schema;
@@ -56,6 +31,31 @@ use std::{
 };
 
 /// The mock of SalesCloud; see [`MockProvider::salescloud`].
+///
+/// # What it stands in for
+///
+/// | route | what it is |
+/// |---|---|
+/// | `POST /` | the graph: `appOrganizations`, `systemTimeInMillis`, `itemsList`, `createLog` |
+/// | `POST /webhooks/{name…}` | takes calls signed as webhooks, and answers `{"success":true}` |
+/// | `POST /mock/webhook` | sends a webhook: `{"url","body"}`; for tests in other languages |
+/// | `POST /mock/install`, `POST /mock/uninstall` | installs an app: `{"application","organization","label"}` |
+///
+/// An app is refused for an organization that has not installed it, as the document says. A read access token opens
+/// queries of its one organization, and no mutation. `itemsList` and `systemTimeInMillis` are for anybody: a public
+/// client sends them without credentials. Aliases, fragments and variables are an executor's, behind the crate's guard.
+///
+/// [`send_webhook`](MockProvider::send_webhook) sends what SalesCloud sends, signed with the
+/// [`webhook_credential`](MockProvider::webhook_credential).
+///
+/// # What it does not
+///
+/// The rest of the graph, whose schema is not public; payment requests; the redirect form of webhooks. SalesCloud repeats
+/// a webhook that is not answered with 200, without end; this sends once.
+///
+/// Ours, because it is not public: statuses and errors (401, and GraphQL's own), what `createLog` answers, that a webhook
+/// call to the mock may leave the body out of its signature (a production client does), and the routes below `/mock`.
+/// The document's first sample body is not JSON; it is answered as what it means.
 pub struct SalesCloudMock {
     endpoint: Endpoint<Query, Mutation>,
     shops: Arc<Mutex<Shops>>,

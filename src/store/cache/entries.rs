@@ -3,8 +3,8 @@
 
 use super::{
     CacheLimits,
-    kept::{Commons, Kept, revision},
     key::{Asked, Key},
+    terms::Commons,
     trust::View,
 };
 use crate::{
@@ -30,7 +30,7 @@ struct Entry {
     stamp: Stamp,
     /// Whether it was used since the last sweep.
     used: AtomicBool,
-    kept: Kept,
+    record: Record,
 }
 
 /// As of when something is known.
@@ -77,7 +77,7 @@ impl Entries {
             if !entry.used.load(Ordering::Relaxed) {
                 entry.used.store(true, Ordering::Relaxed);
             }
-            return Hit::Fresh(Some(entry.kept.record()));
+            return Hit::Fresh(Some(entry.record.clone()));
         }
         if age < view.usable { Hit::Stale } else { Hit::Miss }
     }
@@ -91,17 +91,17 @@ impl Entries {
     }
 
     /// Keeps a record, unless a newer one is kept already.
-    pub(super) fn put(&self, key: Key, record: Record, stamp: Stamp) {
+    pub(super) fn put(&self, key: Key, mut record: Record, stamp: Stamp) {
         let guard = self.found.guard();
         let known = self.found.get(&key, &guard);
         if known.is_some_and(|known| {
-            known.stamp.epoch == stamp.epoch && known.kept.revision() > revision(&record)
+            known.stamp.epoch == stamp.epoch && revision(&known.record) > revision(&record)
         }) {
             return;
         }
         self.absent.pin().remove(&key);
-        let kept = self.commons.keep(record);
-        self.found.insert(key, Entry { stamp, used: AtomicBool::new(false), kept }, &guard);
+        self.commons.share(&mut record);
+        self.found.insert(key, Entry { stamp, used: AtomicBool::new(false), record }, &guard);
     }
 
     /// Keeps for a moment that there is no record, if `told` says that an insertion would be told.
@@ -171,5 +171,15 @@ impl Entries {
                 !goes
             });
         }
+    }
+}
+
+/// The revision; 0 if the record has none.
+fn revision(record: &Record) -> i64 {
+    match record {
+        Record::Credential(credential) => credential.revision,
+        Record::Client(client) => client.revision,
+        Record::ReadToken(token) => token.revision,
+        Record::Installation(_) | Record::TokenKeys(_) | Record::SigningKey(_) => 0,
     }
 }

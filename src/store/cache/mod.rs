@@ -1,13 +1,14 @@
 //! A cache before a key store, whose entries end with the change that makes them wrong.
 //!
-//! `key` is what an entry is filed under, `entries` what is kept, `kept` in which form, `trust` how far it is trusted, `loader` how it gets
-//! there, `upkeep` what goes on behind it, and `source` what a store must do to stand behind it.
+//! `key` is what an entry is filed under, `entries` what is kept, `terms` what many entries have in common, `trust` how
+//! far it is trusted, `loader` how it gets there, `upkeep` what goes on behind it, and `source` what a store must do to
+//! stand behind it.
 
 mod entries;
-mod kept;
 mod key;
 mod loader;
 mod source;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod trust;

@@ -71,7 +71,7 @@ impl AccessAdmin for MemoryKeyStore {
         switch: Switch,
     ) -> Result<(), AdminError> {
         self.write(|tables| {
-            let found = tables.organizations.get_mut(organization.as_str());
+            let found = tables.organizations.get_mut(organization);
             let found = found.ok_or(AdminError::new(AdminErrorKind::NotFound, "organization"))?;
             found.disabled = switch == Switch::Off;
             let accounts = tables.accounts.values();
@@ -94,7 +94,7 @@ impl MemoryKeyStore {
     ) -> Result<(), AdminError> {
         self.write(|tables| {
             tables.require(organization)?;
-            if tables.accounts.contains_key(account.as_str()) {
+            if tables.accounts.contains_key(account) {
                 return Err(AdminError::new(AdminErrorKind::Exists, "account"));
             }
             let row = Account {
@@ -103,7 +103,7 @@ impl MemoryKeyStore {
                 permissions: permissions.clone(),
                 disabled: false,
             };
-            tables.accounts.insert(account.as_str().to_owned(), row);
+            tables.accounts.insert(account.clone(), row);
             Ok(())
         })
     }
@@ -111,7 +111,7 @@ impl MemoryKeyStore {
 
 impl Tables {
     fn account(&mut self, account: &Principal) -> Result<&mut Account, AdminError> {
-        let found = self.accounts.get_mut(account.as_str());
+        let found = self.accounts.get_mut(account);
         found.ok_or(AdminError::new(AdminErrorKind::NotFound, "account"))
     }
 

@@ -54,8 +54,8 @@ pub struct MemoryKeyStore {
 
 #[derive(Default)]
 struct Tables {
-    organizations: BTreeMap<String, OrganizationSummary>,
-    accounts: BTreeMap<String, Account>,
+    organizations: BTreeMap<Organization, OrganizationSummary>,
+    accounts: BTreeMap<Principal, Account>,
     /// By scheme, then by key id: a lookup borrows both and allocates nothing.
     /// There are few schemes, and comparing their names is cheaper than hashing one.
     credentials: BTreeMap<String, HashMap<String, Entry>>,
@@ -110,7 +110,7 @@ impl MemoryKeyStore {
     /// Installs an app in an organization, whether or not the store knows either of them.
     pub fn install(&self, scheme: &str, app: &KeyId, organization: &Organization) {
         self.write(|tables| {
-            let place = tables.organizations.entry(organization.as_str().to_owned());
+            let place = tables.organizations.entry(organization.clone());
             let found = place.or_insert_with(|| OrganizationSummary::new(organization.clone(), None));
             found.install(scheme, app);
         });
@@ -119,7 +119,7 @@ impl MemoryKeyStore {
     /// Removes an app from an organization.
     pub fn uninstall(&self, scheme: &str, app: &KeyId, organization: &Organization) {
         self.write(|tables| {
-            if let Some(found) = tables.organizations.get_mut(organization.as_str()) {
+            if let Some(found) = tables.organizations.get_mut(organization) {
                 found.apps.retain(|(of, installed)| of != scheme || installed != app);
             }
         });
@@ -153,16 +153,27 @@ impl KeyStore for MemoryKeyStore {
                 tables.entry(scheme, key_id).map(|entry| Record::Credential(tables.effective(entry)))
             }
             Lookup::Installation { scheme, key_id, organization } => {
-                let found = tables.organizations.get(organization);
+                let found = tables.organizations.get(organization.as_bytes());
                 found
                     .filter(|found| !found.disabled)
                     .filter(|found| found.apps.iter().any(|(of, app)| of == scheme && *app == *key_id))
                     .map(|found| Record::Installation(Installation::new(found.organization.clone())))
             }
-            Lookup::Client { client_id } => tables.client(client_id, self.clock.now()).map(Record::Client),
-            Lookup::ReadToken { hash } => tables.read_token(hash).map(Record::ReadToken),
-            Lookup::TokenKeys => tables.tokens.public_keys(self.clock.now()).map(Record::TokenKeys),
-            Lookup::SigningKey => tables.tokens.signing_key(self.clock.now()).map(Record::SigningKey),
+            Lookup::Client { client_id } => {
+                let client = tables.client(client_id, self.clock.now());
+                client.map(|client| Record::Client(client.into()))
+            }
+            Lookup::ReadToken { hash } => {
+                tables.read_token(hash).map(|token| Record::ReadToken(token.into()))
+            }
+            Lookup::TokenKeys => {
+                let keys = tables.tokens.public_keys(self.clock.now());
+                keys.map(|keys| Record::TokenKeys(keys.into()))
+            }
+            Lookup::SigningKey => {
+                let key = tables.tokens.signing_key(self.clock.now());
+                key.map(|key| Record::SigningKey(key.into()))
+            }
         }))
     }
 }
@@ -175,11 +186,11 @@ impl KeyAdmin for MemoryKeyStore {
         name: Option<&str>,
     ) -> Result<(), AdminError> {
         self.write(|tables| {
-            if tables.organizations.contains_key(organization.as_str()) {
+            if tables.organizations.contains_key(organization) {
                 return Err(AdminError::new(AdminErrorKind::Exists, "organization"));
             }
             let summary = OrganizationSummary::new(organization.clone(), name);
-            tables.organizations.insert(organization.as_str().to_owned(), summary);
+            tables.organizations.insert(organization.clone(), summary);
             Ok(())
         })
     }
@@ -199,7 +210,7 @@ impl KeyAdmin for MemoryKeyStore {
             if tables.entry(scheme, app.as_str()).is_none() {
                 return Err(AdminError::new(AdminErrorKind::NotFound, "app"));
             }
-            if let Some(found) = tables.organizations.get_mut(organization.as_str()) {
+            if let Some(found) = tables.organizations.get_mut(organization) {
                 found.install(scheme, app);
             }
             Ok(())
@@ -213,7 +224,7 @@ impl KeyAdmin for MemoryKeyStore {
         organization: &Organization,
     ) -> Result<(), AdminError> {
         self.write(|tables| {
-            let apps = tables.organizations.get_mut(organization.as_str()).map(|found| &mut found.apps);
+            let apps = tables.organizations.get_mut(organization).map(|found| &mut found.apps);
             let place = apps.and_then(|apps| {
                 let at = apps.iter().position(|(of, installed)| of == scheme && installed == app)?;
                 Some(apps.remove(at))
@@ -273,22 +284,26 @@ impl Tables {
         self.credentials.get(scheme)?.get(key_id)
     }
 
-    /// What a request is judged by: a credential within the limits of its account.
+    /// What a request is judged by: a credential within the limits of its account. Mostly there are none, and its terms
+    /// are not copied.
     fn effective(&self, entry: &Entry) -> Credential {
         let mut credential = entry.credential.clone();
-        credential.state =
-            self.state(credential.state, &credential.principal, credential.organization.as_ref());
-        credential.permissions = self.permissions(&credential.permissions, &credential.principal);
+        let account = self.accounts.get(&credential.principal);
+        let state = self.state(credential.state, account, credential.organization.as_ref());
+        let permissions = permissions(&credential.permissions, account);
+        if state != credential.state || permissions != credential.permissions {
+            credential.state = state;
+            credential.permissions = permissions;
+        }
         credential
     }
 
     fn state(
         &self,
         own: CredentialState,
-        principal: &Principal,
+        account: Option<&Account>,
         organization: Option<&Organization>,
     ) -> CredentialState {
-        let account = self.accounts.get(principal.as_str());
         let owners = [organization, account.and_then(|account| account.organization.as_ref())];
         let disabled = account.is_some_and(|account| account.disabled)
             || owners.into_iter().flatten().any(|owner| self.is_disabled(owner));
@@ -296,18 +311,11 @@ impl Tables {
     }
 
     fn is_disabled(&self, organization: &Organization) -> bool {
-        self.organizations.get(organization.as_str()).is_some_and(|found| found.disabled)
-    }
-
-    fn permissions(&self, own: &Permissions, principal: &Principal) -> Permissions {
-        match self.accounts.get(principal.as_str()) {
-            Some(account) => account.permissions.and(own),
-            None => own.clone(),
-        }
+        self.organizations.get(organization).is_some_and(|found| found.disabled)
     }
 
     fn require_account(&self, account: &Principal) -> Result<(), AdminError> {
-        match self.accounts.contains_key(account.as_str()) {
+        match self.accounts.contains_key(account) {
             true => Ok(()),
             false => Err(AdminError::new(AdminErrorKind::NotFound, "account")),
         }
@@ -315,7 +323,7 @@ impl Tables {
 
     fn require(&self, organization: Option<&Organization>) -> Result<(), AdminError> {
         match organization {
-            Some(name) if !self.organizations.contains_key(name.as_str()) => {
+            Some(name) if !self.organizations.contains_key(name) => {
                 Err(AdminError::new(AdminErrorKind::NotFound, "organization"))
             }
             _ => Ok(()),
@@ -361,12 +369,18 @@ impl Entry {
             state: credential.state,
             not_before: credential.not_before,
             expires_at: credential.expires_at,
+            debug_until: credential.debug_until,
             created_at: *created_at,
             last_used_at: notes.values().filter_map(|note| note.last_used_at).max(),
             demo: *demo,
             secrets: credential.secrets.iter().map(secret).collect(),
         })
     }
+}
+
+/// Own permissions within those of the account.
+fn permissions(own: &Permissions, account: Option<&Account>) -> Permissions {
+    account.map_or_else(|| own.clone(), |account| account.permissions.and(own))
 }
 
 /// Own permissions for a list: what allows everything is no limit.

@@ -218,8 +218,9 @@ impl super::Tables {
     /// A client within the limits of its account, with its live secrets.
     pub(super) fn client(&self, client_id: &str, now: SystemTime) -> Option<OAuthClient> {
         let mut client = self.tokens.clients.get(client_id)?.own.clone();
-        client.state = self.state(client.state, &client.principal, client.organization.as_ref());
-        client.permissions = self.permissions(&client.permissions, &client.principal);
+        let account = self.accounts.get(&client.principal);
+        client.state = self.state(client.state, account, client.organization.as_ref());
+        client.permissions = super::permissions(&client.permissions, account);
         client.secrets.retain(|secret| secret.is_live(now));
         Some(client)
     }
@@ -227,8 +228,9 @@ impl super::Tables {
     /// A read token within the limits of its account.
     pub(super) fn read_token(&self, hash: &SecretHash) -> Option<ReadToken> {
         let mut token = self.tokens.read_tokens.get(self.tokens.by_hash.get(hash.as_bytes())?)?.own.clone();
-        token.state = self.state(token.state, &token.principal, Some(&token.organization));
-        token.permissions = self.permissions(&token.permissions, &token.principal);
+        let account = self.accounts.get(&token.principal);
+        token.state = self.state(token.state, account, Some(&token.organization));
+        token.permissions = super::permissions(&token.permissions, account);
         Some(token)
     }
 }

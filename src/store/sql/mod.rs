@@ -65,14 +65,18 @@ pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
         Some(ErrorKind::UniqueViolation) => AdminError::new(AdminErrorKind::Exists, what),
         Some(ErrorKind::ForeignKeyViolation) => AdminError::new(AdminErrorKind::NotFound, what),
         Some(ErrorKind::CheckViolation) => AdminError::invalid(what, error),
-        // What a trigger of the schema refuses: its own words in Postgres, a constraint's in SQLite.
-        _ if matches!(code(&error).as_deref(), Some("23001" | "1811")) => AdminError::invalid(what, error),
+        _ if is_refused(&error) => AdminError::invalid(what, error),
         // Class 22 of SQL, "data exception": text that the database cannot hold.
         _ if code(&error).is_some_and(|code| code.len() == 5 && code.starts_with("22")) => {
             AdminError::invalid(what, error)
         }
         _ => AdminError::unavailable(error),
     }
+}
+
+/// Whether a trigger of the schema refused it: its own words in Postgres, a constraint's in SQLite.
+pub(super) fn is_refused(error: &sqlx::Error) -> bool {
+    matches!(code(error).as_deref(), Some("23001" | "1811"))
 }
 
 /// A secret, and the place among those of a key that it is stored in.

@@ -9,8 +9,8 @@ macro_rules! sql_upkeep {
                 credential::{KeyId, Organization},
                 envelope::{Place, Sealed},
                 store::{
-                    AdminError, AuditEntry, AuditLog, AuditQuery, By, KeyringUse, NewCredential, Resealed,
-                    SecretHint, SecretPlace, Upkeep, fingerprint, secret_hint,
+                    AdminError, AuditEntry, AuditLog, AuditQuery, By, KeyringUse, NewCredential, OpenSecrets,
+                    OpenedSecret, Resealed, SecretHint, SecretPlace, Upkeep, fingerprint, secret_hint,
                     sql::{refused, rows, statements, upkeep},
                 },
             };
@@ -81,6 +81,24 @@ macro_rules! sql_upkeep {
                         .await
                         .map_err(AdminError::unavailable)?;
                     upkeep::entries(found).map_err(AdminError::unavailable)
+                }
+            }
+
+            #[async_trait::async_trait]
+            impl OpenSecrets for $store {
+                async fn open_secrets(
+                    &self,
+                    scheme: &str,
+                    key_id: &KeyId,
+                ) -> Result<Vec<OpenedSecret>, AdminError> {
+                    let found = sqlx::query_as(statements::SECRETS_TO_OPEN)
+                        .bind(scheme)
+                        .bind(key_id.as_str())
+                        .bind(self.now()?)
+                        .fetch_all(&self.pool)
+                        .await
+                        .map_err(AdminError::unavailable)?;
+                    rows::opened(scheme, found, &*self.keyring).map_err(AdminError::unavailable)
                 }
             }
 

@@ -229,6 +229,20 @@ fn routes_that_a_server_opens_are_opened_by_option() {
 }
 
 #[test]
+fn an_upload_is_signed_reduced_where_both_are_told() {
+    let (folder, [_, (corezoid, args), ..]) = furnished();
+    folder.write("body", "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n");
+    let line = format!("{} --multipart-route /api/2/upload", args.replace("/api/2/json", "/api/2/upload"));
+    sign(&folder, corezoid, &line);
+    let verified = verify(&folder, corezoid, "--multipart-route /api/2/upload -o json").exits(0).json();
+    let canonical = verified["canonical"].as_str().unwrap();
+    assert!(canonical.contains("name=\"a\"\r\n1{SECRET}") && !canonical.contains("--b"), "{canonical}");
+    assert_eq!(verify(&folder, corezoid, "-o json").exits(3).json()["outcome"], "missing");
+    let raw = verify(&folder, corezoid, "--route /api/2/upload -o json").exits(3).json();
+    assert_eq!(raw["outcome"], "bad_signature");
+}
+
+#[test]
 fn a_public_url_is_the_one_that_clients_know() {
     let (folder, [(scheme, args), ..]) = furnished();
     sign(&folder, scheme, &args);
@@ -237,6 +251,14 @@ fn a_public_url_is_the_one_that_clients_know() {
     assert_eq!(ran.json()["outcome"], "bad_signature");
     assert!(ran.json()["reason"].as_str().unwrap().contains("public URL"), "{}", ran.told());
     verify(&folder, scheme, "--public-url a.test").exits(2);
+
+    // Where a webhook went by plain HTTP, only the public URL can tell.
+    let (folder, [.., (scheme, args)]) = furnished();
+    sign(&folder, scheme, &args.replace("https:", "http:"));
+    assert_eq!(verify(&folder, scheme, "-o json").exits(3).json()["outcome"], "bad_signature");
+    verify(&folder, scheme, "--public-url http://a.test").exits(0);
+    verify(&folder, scheme, "--public-url http://a.test/hook?a=1").exits(0);
+    verify(&folder, scheme, "--public-url http://a.test/other").exits(3);
 }
 
 #[test]

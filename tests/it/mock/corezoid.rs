@@ -204,7 +204,7 @@ async fn keys_that_are_made_over_the_api_open_it() {
         .await;
     let login = &made["users"][0]["logins"][0];
     let (id, secret) = (login["obj_id"].to_string(), login["key"].as_str().unwrap());
-    assert_eq!(Client::with(&mock, &id, secret).conv().await, client.conv().await - 1);
+    assert!(Client::with(&mock, &id, secret).conv().await < client.conv().await);
     let again = MockProvider::corezoid().state(mock.state()).start().await;
     Client::with(&again, &id, secret).conv().await;
 }

@@ -2,6 +2,8 @@
 
 mod bearer;
 mod brute_force;
+#[cfg(feature = "client")]
+mod client;
 mod endpoint;
 mod keys;
 mod leaks;

@@ -4,7 +4,7 @@ use super::*;
 use countersign::store::Switch;
 
 async fn rights(bench: &impl Bench) -> Permissions {
-    find(bench.store(), "ateliere", "pk_1").await.unwrap().permissions
+    find(bench.store(), "ateliere", "pk_1").await.unwrap().permissions.clone()
 }
 
 pub(super) async fn an_account_is_made_within_limits(bench: &impl Bench) {

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::support::postgres::{Database, cluster::somebody_else};
 #[cfg(feature = "cli")]
-use crate::support::server::Server;
+use crate::{
+    store_trouble::{ask, create},
+    support::server::Server,
+};
 use countersign::{
     clock::SystemClock,
     store::{By, CachingKeyStore, PostgresKeyStore},
@@ -169,11 +172,11 @@ async fn the_example_server_works_behind_a_pooler_that_takes_its_parameters() {
     let pooler = Pooler::start(settings).await;
     let first = Server::start_on(pooler.database.url());
     let server = first.start_another_on(&pooler.url(), &["--listen-database-url", pooler.database.url()]);
-    let ready = http::Request::get("/readyz").body(String::new()).unwrap();
-    assert_eq!(server.send(&ready).0, 200);
-    assert!(first.countersign(&["doctor", "-o", "json"]).contains("2"), "both servers are seen");
-    let waited = first.countersign(&["orgs", "create", "acme"]);
-    assert!(waited.is_empty(), "{waited}");
+    create(&first, "13000");
+    assert_eq!(ask(&server, "13000").0, 200);
+    let revoke = "keys revoke --scheme corezoid --key-id 13000 --yes --wait";
+    first.countersign(&revoke.split(' ').collect::<Vec<_>>());
+    assert_eq!(ask(&server, "13000").0, 401);
 }
 
 #[tokio::test]

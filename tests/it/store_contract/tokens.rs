@@ -5,7 +5,7 @@ use countersign::{
     credential::{OAuthClient, ReadToken, SecretHash, SigningKey, TokenAlgorithm, TokenKey, TokenKeys},
     store::{NewClient, NewReadToken, NewSigningKey, SecretRefused, Switch},
 };
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 pub(super) const FIRST: &str = "cfb4a1f1e2d34b0a9e8d7c6b5a493827";
 const SECOND: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -34,7 +34,7 @@ pub(super) async fn store_owners(store: &impl KeyAdmin) {
 
 pub(super) async fn find_client(store: &impl KeyStore, client_id: &str) -> Option<OAuthClient> {
     match ask(store, Lookup::Client { client_id }).await.unwrap() {
-        Some(Record::Client(client)) => Some(client),
+        Some(Record::Client(client)) => Some(Arc::unwrap_or_clone(client)),
         Some(other) => panic!("asked for a client, found {other:?}"),
         None => None,
     }
@@ -43,7 +43,7 @@ pub(super) async fn find_client(store: &impl KeyStore, client_id: &str) -> Optio
 pub(super) async fn find_token(store: &impl KeyStore, text: &str) -> Option<ReadToken> {
     let hash = SecretHash::of(text.as_bytes());
     match ask(store, Lookup::ReadToken { hash: &hash }).await.unwrap() {
-        Some(Record::ReadToken(token)) => Some(token),
+        Some(Record::ReadToken(token)) => Some(Arc::unwrap_or_clone(token)),
         Some(other) => panic!("asked for a read token, found {other:?}"),
         None => None,
     }
@@ -51,7 +51,7 @@ pub(super) async fn find_token(store: &impl KeyStore, text: &str) -> Option<Read
 
 pub(super) async fn token_keys(store: &impl KeyStore) -> Option<TokenKeys> {
     match ask(store, Lookup::TokenKeys).await.unwrap() {
-        Some(Record::TokenKeys(keys)) => Some(keys),
+        Some(Record::TokenKeys(keys)) => Some(Arc::unwrap_or_clone(keys)),
         Some(other) => panic!("asked for public keys, found {other:?}"),
         None => None,
     }
@@ -59,7 +59,7 @@ pub(super) async fn token_keys(store: &impl KeyStore) -> Option<TokenKeys> {
 
 pub(super) async fn signing_key(store: &impl KeyStore) -> Option<SigningKey> {
     match ask(store, Lookup::SigningKey).await.unwrap() {
-        Some(Record::SigningKey(key)) => Some(key),
+        Some(Record::SigningKey(key)) => Some(Arc::unwrap_or_clone(key)),
         Some(other) => panic!("asked for a signing key, found {other:?}"),
         None => None,
     }

@@ -105,7 +105,7 @@ impl Writer {
             ];
             statements.push(insert("app_installations", &columns));
         }
-        self.write("create", &new.scheme, &new.key_id, statements)
+        self.write("create", &new.scheme, &new.key_id, &statements)
     }
 
     /// Writes the migration that adds a secret to a key, and lets the older ones retire after `overlap`.
@@ -133,7 +133,7 @@ impl Writer {
             ));
         }
         statements.push(self.insert_secret(version, secret));
-        self.write("rotate", scheme, key_id, statements)
+        self.write("rotate", scheme, key_id, &statements)
     }
 
     fn insert_secret(&self, version: Version<'_>, secret: &Secret) -> String {
@@ -157,13 +157,13 @@ impl Writer {
         verb: &str,
         scheme: &str,
         key_id: &KeyId,
-        statements: Vec<String>,
+        statements: &[String],
     ) -> Result<PathBuf, Failure> {
         let keyring_id = self.keyring.active_id();
         let note = format!(
             "The secret is sealed: it opens in this one row, with the keyring key `{keyring_id}`, which the database \
              knows."
         );
-        self.folder.write(&format!("{verb}_{scheme}"), key_id, &note, &statements)
+        self.folder.write(&format!("{verb}_{scheme}"), key_id, &note, statements)
     }
 }

@@ -35,7 +35,8 @@ macro_rules! sql_tokens {
                         .fetch_all(&self.pool)
                         .await
                         .map_err(StoreError::new)?;
-                    Ok(found::client(id, client).map_err(StoreError::new)?.map(Record::Client))
+                    let client = found::client(id, client).map_err(StoreError::new)?;
+                    Ok(client.map(|client| Record::Client(client.into())))
                 }
 
                 async fn find_read_token(self, hash: SecretHash) -> Result<Option<Record>, StoreError> {
@@ -46,7 +47,7 @@ macro_rules! sql_tokens {
                         .await
                         .map_err(StoreError::new)?;
                     let token = token.as_ref().map(found::read_token).transpose().map_err(StoreError::new)?;
-                    Ok(token.map(Record::ReadToken))
+                    Ok(token.map(|token| Record::ReadToken(token.into())))
                 }
 
                 async fn find_token_keys(self) -> Result<Option<Record>, StoreError> {
@@ -54,7 +55,7 @@ macro_rules! sql_tokens {
                     let keys =
                         sqlx::query_as(statements::FIND_TOKEN_KEYS).bind(now).fetch_all(&self.pool).await;
                     let keys = found::token_keys(keys.map_err(StoreError::new)?).map_err(StoreError::new)?;
-                    Ok(keys.map(Record::TokenKeys))
+                    Ok(keys.map(|keys| Record::TokenKeys(keys.into())))
                 }
 
                 async fn find_signing_key(self) -> Result<Option<Record>, StoreError> {
@@ -65,7 +66,7 @@ macro_rules! sql_tokens {
                         .await
                         .map_err(StoreError::new)?;
                     let key = key.map(|row| found::signing_key(row, &*self.keyring)).transpose();
-                    Ok(key.map_err(StoreError::new)?.map(Record::SigningKey))
+                    Ok(key.map_err(StoreError::new)?.map(|key| Record::SigningKey(key.into())))
                 }
 
                 async fn insert_client(
