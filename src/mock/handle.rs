@@ -46,12 +46,9 @@ impl<P: Provider> MockProvider<P> {
     }
 
     /// The credential that the mock made, or the first that it was given.
-    ///
-    /// # Panics
-    ///
-    /// Never: there is one.
     #[must_use]
     pub fn credential(&self) -> MockCredential {
+        // There always is one; another would be refused.
         self.kit.credential().unwrap_or_else(|| P::issue(&self.kit.clock()))
     }
 

@@ -80,7 +80,7 @@ pub struct MockArgs {
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
-    /// Keep the state of the mocks in this file
+    /// Keep the state of the mocks in this file, but for their keys
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 }
@@ -317,7 +317,10 @@ fn introduce(running: &[Running], brought: bool, output: &Output) -> Result<(), 
     if output.is_json() {
         return output.document(&json!({ "items": items, "next": null }));
     }
-    for item in &items {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            output.print(b"\n")?;
+        }
         let mut fields = vec![
             ("mock", item.provider.to_owned()),
             ("base URL", item.base_url.to_owned()),
