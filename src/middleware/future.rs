@@ -169,13 +169,15 @@ where
         let mut open = Open { share: this.share, head, frames, verification, stage, body, timer };
         let verdict = ready!(open.poll_verdict(cx));
         this.share.release();
-        let caller = || verification.as_ref().and_then(Verification::caller);
-        let caller = match verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into())) {
-            Ok(caller) => caller,
-            Err(error) => {
-                let refused = refuse::refuse(this.share, verification.as_ref(), &error);
-                return Poll::Ready(Ok(refused.map(ResBody::from)));
-            }
+        let refused = |error: VerifyError| {
+            let response = refuse::refuse(this.share, verification.as_ref(), &error);
+            Poll::Ready(Ok(response.map(ResBody::from)))
+        };
+        if let Err(error) = verdict {
+            return refused(error);
+        }
+        let Some(caller) = verification.as_ref().and_then(Verification::caller) else {
+            return refused(VerifyErrorKind::Internal.into());
         };
         refuse::tell_accepted(&caller);
         let Some((mut head, mut service)) = request.take() else { return Poll::Pending };
