@@ -61,6 +61,20 @@ impl Clock for SystemClock {
     }
 }
 
+/// Measures how long something takes. What is measured is told and decides nothing, so no [`Clock`] is asked for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Between two readings of the clock.
 const TICK: Duration = Duration::from_millis(20);
 

@@ -1,5 +1,6 @@
 //! Why a request was refused, could not be signed, or a verifier could not be built.
 
+use crate::outcome::Outcome;
 use std::{error::Error, fmt};
 
 type Source = Box<dyn Error + Send + Sync>;
@@ -15,7 +16,7 @@ pub struct VerifyError {
     source: Option<Source>,
 }
 
-/// The category of a [`VerifyError`]. Its [`outcome`](Self::outcome) is the stable word for logs and metrics.
+/// The category of a [`VerifyError`]. Its [`outcome`](Self::outcome) is the word for logs and metrics.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum VerifyErrorKind {
@@ -60,28 +61,28 @@ pub enum VerifyErrorKind {
 }
 
 impl VerifyErrorKind {
-    /// The outcome word: stable, lower case, one of a closed set.
+    /// What logs and metrics call it.
     #[must_use]
-    pub const fn outcome(self) -> &'static str {
+    pub const fn outcome(self) -> Outcome {
         match self {
-            Self::BadSignature => "bad_signature",
-            Self::BodyTooLarge => "body_too_large",
-            Self::Disabled => "disabled",
-            Self::Expired => "expired",
-            Self::Forbidden => "forbidden",
-            Self::Future => "future",
-            Self::Internal => "internal",
-            Self::Malformed | Self::MalformedMessage => "malformed",
-            Self::Missing => "missing",
-            Self::NotYetValid => "not_yet_valid",
-            Self::Overloaded => "overloaded",
-            Self::Revoked => "revoked",
-            Self::Stale => "stale",
-            Self::StoreUnavailable => "store_unavailable",
-            Self::Timeout => "timeout",
-            Self::UnknownKey => "unknown_key",
-            Self::UnsupportedEncoding => "unsupported_encoding",
-            Self::WrongOrganization => "wrong_organization",
+            Self::BadSignature => Outcome::BadSignature,
+            Self::BodyTooLarge => Outcome::BodyTooLarge,
+            Self::Disabled => Outcome::Disabled,
+            Self::Expired => Outcome::Expired,
+            Self::Forbidden => Outcome::Forbidden,
+            Self::Future => Outcome::Future,
+            Self::Internal => Outcome::Internal,
+            Self::Malformed | Self::MalformedMessage => Outcome::Malformed,
+            Self::Missing => Outcome::Missing,
+            Self::NotYetValid => Outcome::NotYetValid,
+            Self::Overloaded => Outcome::Overloaded,
+            Self::Revoked => Outcome::Revoked,
+            Self::Stale => Outcome::Stale,
+            Self::StoreUnavailable => Outcome::StoreUnavailable,
+            Self::Timeout => Outcome::Timeout,
+            Self::UnknownKey => Outcome::UnknownKey,
+            Self::UnsupportedEncoding => Outcome::UnsupportedEncoding,
+            Self::WrongOrganization => Outcome::WrongOrganization,
         }
     }
 }
@@ -119,7 +120,7 @@ impl From<VerifyErrorKind> for VerifyError {
 
 impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.outcome())?;
+        f.write_str(self.kind.outcome().as_str())?;
         self.detail.map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
 }
@@ -166,6 +167,11 @@ impl Error for SignError {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The id of an OAuth 2.0 client is empty or has a colon.
+    ClientId {
+        /// What was given.
+        given: String,
+    },
     /// A public URL is not `http://` or `https://` with a host and without user information or fragment.
     PublicUrl {
         /// What was given.
@@ -181,6 +187,9 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ClientId { given } => {
+                write!(f, "`{given}` is not the id of a client: it must not be empty, nor have a colon")
+            }
             Self::PublicUrl { given } => {
                 write!(f, "`{given}` is not a public URL: write it like `https://api.example.com`")
             }

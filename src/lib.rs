@@ -25,8 +25,12 @@
 //! | set tolerance and clock, accept several schemes on a route | [`verify`] |
 //! | keep keys in memory or in SQL, manage them | [`store`], and the command `countersign` |
 //! | take bearer tokens or read tokens | [`verify`]; issue them: `oauth2`, `jwt` (feature `oauth2`) |
-//! | sign requests as a client does | [`sign`] |
-//! | know why a request was refused | [`error`], and one `tracing` event a request |
+//! | know why a request was refused | [`Outcome`], [`error`], one `tracing` event a request, and [`explain`] |
+//! | sign requests as a client does | [`sign`]; with `reqwest`, and with access tokens: `client` (feature `client`) |
+//! | test against a stand-in of a provider | `mock` (feature `mock`) |
+//! | know which clients call, and what they still use | [`awareness`] |
+//! | measure | `metrics` (feature `metrics`) |
+//! | keep credentials out of logs and traces | [`redact`] |
 //!
 //! # What is promised
 //!
@@ -47,27 +51,44 @@
 //! | `postgres` | a key store in Postgres, secrets sealed, over TLS where its URL asks for it |
 //! | `oauth2` | an issuer of access tokens for client credentials, and the verifier of its bearer tokens |
 //! | `graphql` | the guard that a GraphQL document passes before any executor parses it |
+//! | `client` | signed requests with `reqwest`, and an OAuth 2.0 client that keeps and renews its token |
+//! | `mock` | stand-ins of the providers, for tests |
+//! | `metrics` | counters and histograms through the `metrics` facade |
 //! | `cli` | the `countersign` command line |
 //!
 //! A feature adds API and never changes behaviour.
 
 #![warn(unreachable_pub)]
 
+pub mod awareness;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod clock;
 pub mod credential;
 #[cfg(feature = "_sql")]
 pub mod envelope;
 pub mod error;
+pub mod explain;
 #[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "_sql")]
+pub mod inspector;
 #[cfg(feature = "oauth2")]
 pub mod jwt;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 pub mod middleware;
+#[cfg(feature = "mock")]
+pub mod mock;
 #[cfg(feature = "oauth2")]
 pub mod oauth2;
+mod outcome;
+pub mod redact;
 pub mod scheme;
 pub mod secret;
 pub mod sign;
@@ -80,10 +101,11 @@ pub use self::axum::{NotGuarded, Permission, Permitted};
 pub use self::{
     error::VerifyError,
     middleware::VerifyLayer,
+    outcome::Outcome,
     verify::{SignatureVerifier, Verified},
 };
 
 /// The README's Rust blocks, compiled as documentation tests.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "mock"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -11,6 +11,8 @@ pub struct Message<'m> {
     target: &'m Uri,
     authority: Option<&'m str>,
     headers: &'m HeaderMap,
+    /// Known of a request that is about to be sent.
+    scheme: Option<&'m str>,
 }
 
 impl<'m> Message<'m> {
@@ -29,15 +31,32 @@ impl<'m> Message<'m> {
         if !target.path().starts_with('/') {
             return Err(refuse("the target has no path"));
         }
-        Ok(Self { method: &head.method, target, authority, headers: &head.headers })
+        Ok(Self { method: &head.method, target, authority, headers: &head.headers, scheme: None })
     }
 
-    /// Takes the head of a request that is about to be sent; its authority is that of the URI, or else `Host`.
+    /// Takes the head of a request that is about to be sent. Its authority is what `Host` will say on the wire: the header
+    /// if there is one, or else that of the URI, without user information.
     #[must_use]
     pub fn outgoing(head: &'m Parts) -> Self {
-        let host = || head.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let authority = head.uri.authority().map(http::uri::Authority::as_str).or_else(host);
-        Self { method: &head.method, target: &head.uri, authority, headers: &head.headers }
+        let named = || {
+            let authority = head.uri.authority()?.as_str();
+            Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+        };
+        let authority = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(named);
+        Self {
+            method: &head.method,
+            target: &head.uri,
+            authority,
+            headers: &head.headers,
+            scheme: head.uri.scheme_str(),
+        }
+    }
+
+    /// `http` or `https`, of a request that is [about to be sent](Self::outgoing) and whose URI says it. A request that
+    /// arrived may have come by another one to the proxy before this server, so it never tells.
+    #[must_use]
+    pub const fn outgoing_scheme(&self) -> Option<&'m str> {
+        self.scheme
     }
 
     /// The method, as sent; override headers are not looked at.
@@ -250,6 +269,22 @@ mod tests {
         assert_eq!(authority_of(Request::post("*").header("host", "a")), bad);
         assert_eq!(authority_of(Request::post("a").header("host", "a")), bad);
         assert!(authority_of(Request::post("http://a").header("host", "a")).is_ok());
+    }
+
+    #[test]
+    fn an_outgoing_request_names_what_its_host_header_will_say() {
+        for (uri, host, expected) in [
+            ("https://a.test:8080/g", None, Some("a.test:8080")),
+            ("https://u:p@a.test/g", None, Some("a.test")),
+            ("https://a.test/g", Some("b.test"), Some("b.test")),
+            ("/g", Some("b.test"), Some("b.test")),
+            ("/g", None, None),
+        ] {
+            let request = Request::post(uri);
+            let request = host.into_iter().fold(request, |request, host| request.header("host", host));
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(Message::outgoing(&head).authority(), expected, "{uri} {host:?}");
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub fn inside(scheme: Scheme) -> Router {
     bare().layer(layer(scheme).with_body::<AxumBody>())
 }
 
-fn layer(scheme: Scheme) -> VerifyLayer {
+pub fn layer(scheme: Scheme) -> VerifyLayer {
     let store = MemoryKeyStore::new();
     for number in 0..1000 {
         store.insert(scheme.name(), &format!("{number:036}"), credential(scheme));

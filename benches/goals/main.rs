@@ -16,6 +16,8 @@ mod contest;
 mod counts;
 mod instructions;
 mod mixed;
+#[cfg(feature = "metrics")]
+mod observed;
 mod report;
 mod requests;
 mod rotation;
@@ -28,7 +30,7 @@ use report::Report;
 
 /// What there is to choose from.
 const NAMES: &[&str] =
-    &["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p15", "p16", "worst", "pipe", "process"];
+    &["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p15", "p16", "p17", "worst", "pipe", "process"];
 
 /// What is wanted; everything, if nothing is named.
 struct Only(Vec<String>);
@@ -69,6 +71,10 @@ fn main() {
     }
     if only.wants("p15") {
         mixed::run(&mut report, 5);
+    }
+    #[cfg(feature = "metrics")]
+    if only.wants("p17") {
+        observed::run(&mut report, 41);
     }
     if only.wants("worst") {
         worst::run(&mut report, 21);

@@ -27,7 +27,7 @@ use tokio::{
 
 const CONNECTIONS: usize = 16;
 /// Requests a slice.
-const REQUESTS: u32 = 3200;
+pub const REQUESTS: u32 = 3200;
 const BODY: Body = Body(1 << 10);
 
 pub fn run(report: &mut Report, rounds: usize) {
@@ -112,7 +112,7 @@ impl Server {
     }
 
     /// Processor time that the server's thread has used.
-    fn time(&self) -> Duration {
+    pub fn time(&self) -> Duration {
         let (ask, answer) = oneshot::channel();
         self.asks.send(ask).unwrap();
         answer.blocking_recv().unwrap()
@@ -153,7 +153,7 @@ impl Clients {
     }
 
     /// How long this many requests take, over all connections together.
-    fn run(&mut self, count: u32) -> Duration {
+    pub fn run(&mut self, count: u32) -> Duration {
         let each = count as usize / self.clients.len();
         let start = Instant::now();
         self.all(move |sent| sent < each);

@@ -18,45 +18,52 @@ use axum::{
 };
 use countersign::{
     SignatureVerifier, VerifyLayer,
+    awareness::ClientUsage,
     clock::{Clock, SystemClock},
     error::ConfigError,
-    middleware::{GraphQlErrors, MessageErrors, OpsErrors, StripIdentityLayer},
+    inspector::Inspector,
+    middleware::{GraphQlErrors, MessageErrors, OpsErrors, RequestId, RequestIdLayer, StripIdentityLayer},
     oauth2::JwksEndpoint,
+    redact,
     scheme::{Ateliere, Corezoid, SalesCloud},
     store::LastUsed,
     verify::{AnyOf, BearerVerifier, ReadTokenVerifier, Verifier},
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    trace::TraceLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::Span;
 
 /// Path that names an organization; its segment must name the one that the request is verified for.
 const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 
 /// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`, and
-/// the uses of keys are noted in `last_used`.
+/// the uses of keys are noted in `last_used`, those of clients in `usage`.
 pub fn app(
     config: &Config,
     keys: &Keys,
     pool: &AnyPool,
     public_url: &str,
     last_used: &LastUsed,
+    usage: &ClientUsage,
+    inspector: &Inspector,
 ) -> Result<Router, ConfigError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock));
+    let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock))
+        .with_usage(usage);
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
     let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
+        .with_witness(inspector.clone())
         .with_rejection(GraphQlErrors::default());
     let ops_guard = VerifyLayer::new(ops_verifier(config, keys, last_used)?)
         .with_body_limit(config.body_limit)
+        .with_witness(inspector.clone())
         .with_rejection(OpsErrors::default());
-    let sites = sites_routes(pool.clone()).route_layer(sites_guard(config, keys));
+    let sites = sites_routes(pool.clone())
+        .route_layer(usage.layer())
+        .route_layer(sites_guard(config, keys))
+        .route_layer(usage.layer());
     let pool = pool.clone();
     let open = Router::new()
         .route_service("/auth/token", tokens::endpoint(config, keys))
@@ -66,16 +73,15 @@ pub fn app(
         .route("/readyz", get(|| ready(pool)))
         .layer(StripIdentityLayer::new());
     Ok(graphql_routes(graphql)
+        .route_layer(usage.layer())
         .route_layer(graphql_guard)
-        .merge(ops_routes(ops, ops_guard))
+        .route_layer(usage.layer())
+        .merge(ops_routes(ops, ops_guard, usage))
         .merge(sites)
         .merge(open)
         .layer(CatchPanicLayer::new())
-        .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        // A caller's own id could pass for one of ours.
-        .layer(StripIdentityLayer::with_prefixes(["x-request-id"])))
+        .layer(RequestIdLayer::new()))
 }
 
 /// Ready means: keys can be asked for.
@@ -89,28 +95,47 @@ async fn ready(pool: AnyPool) -> (StatusCode, &'static str) {
     }
 }
 
+/// Finds out why requests were refused, of every scheme that is accepted here.
+pub fn inspector(config: &Config, keys: &Keys) -> Result<Inspector, ConfigError> {
+    let mut inspector = Inspector::new(Arc::clone(&keys.admin))
+        .with_scheme(ateliere(config)?)
+        .with_scheme(salescloud()?)
+        .with_scheme(corezoid()?);
+    for url in &config.public_urls {
+        inspector = inspector.with_public_url(url);
+    }
+    Ok(if config.explain_all { inspector.for_development() } else { inspector })
+}
+
+fn ateliere(config: &Config) -> Result<Ateliere, ConfigError> {
+    let mut ateliere = Ateliere::default();
+    for url in &config.public_urls {
+        ateliere = ateliere.with_public_url(url)?;
+    }
+    let encrypted = config.public_urls.iter().any(|url| url.starts_with("https:"));
+    Ok(if encrypted { ateliere } else { ateliere.with_plain_http() })
+}
+
+fn salescloud() -> Result<SalesCloud, ConfigError> {
+    SalesCloud::default().with_route(Method::POST, "/graphql")?.with_route(Method::POST, ORGANIZATION_PATH)
+}
+
+fn corezoid() -> Result<Corezoid, ConfigError> {
+    Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")
+}
+
 /// Requests to the GraphQL API may be signed as Ateliere or as SalesCloud does, or carry a token of either kind.
 fn graphql_verifier(
     config: &Config,
     keys: &Keys,
     last_used: &LastUsed,
 ) -> Result<impl Verifier + use<>, ConfigError> {
-    let mut ateliere = Ateliere::default();
-    for url in &config.public_urls {
-        ateliere = ateliere.with_public_url(url)?;
-    }
-    if !config.public_urls.iter().any(|url| url.starts_with("https:")) {
-        ateliere = ateliere.with_plain_http();
-    }
-    let salescloud = SalesCloud::default()
-        .with_route(Method::POST, "/graphql")?
-        .with_route(Method::POST, ORGANIZATION_PATH)?;
-    let ateliere = SignatureVerifier::new(ateliere, keys.cached())
+    let ateliere = SignatureVerifier::new(ateliere(config)?, keys.cached())
         .with_organization_path(ORGANIZATION_PATH)?
         .with_last_used(last_used.clone());
-    let salescloud = SignatureVerifier::new(salescloud, keys.cached()).with_last_used(last_used.clone());
+    let salescloud = SignatureVerifier::new(salescloud()?, keys.cached()).with_last_used(last_used.clone());
     let read_tokens = ReadTokenVerifier::new(keys.cached()).with_organization_path(ORGANIZATION_PATH)?;
-    let bearer = BearerVerifier::new(keys.cached(), tokens::profile());
+    let bearer = BearerVerifier::new(keys.cached(), tokens::profile(config));
     Ok(AnyOf::new(ateliere)
         .or(salescloud)
         .or(read_tokens)
@@ -118,7 +143,7 @@ fn graphql_verifier(
 }
 
 fn sites_guard(config: &Config, keys: &Keys) -> VerifyLayer {
-    let tokens = BearerVerifier::new(keys.cached(), tokens::profile());
+    let tokens = BearerVerifier::new(keys.cached(), tokens::profile(config));
     match config.token_auth {
         TokenAuth::Strict => VerifyLayer::new(tokens),
         TokenAuth::Goa => VerifyLayer::new(tokens.goa_style()),
@@ -132,14 +157,14 @@ fn ops_verifier(
     keys: &Keys,
     last_used: &LastUsed,
 ) -> Result<impl Verifier + use<>, ConfigError> {
-    let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}")?;
-    let corezoid = SignatureVerifier::new(corezoid, keys.cached());
+    let corezoid = SignatureVerifier::new(corezoid()?, keys.cached());
     Ok(corezoid.with_tolerance(config.tolerance).with_last_used(last_used.clone()))
 }
 
-/// The span of a request: the route's template and not its path, because Corezoid's paths hold a signature.
+/// The span of a request: the route's template, and the path without the signature that Corezoid's clients put there.
 fn span(request: &Request<Body>) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
-    tracing::info_span!("request", method = %request.method(), route, id)
+    let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
+    let path = redact::path(request.uri());
+    tracing::info_span!("request", method = %request.method(), route, path = &*path, id)
 }

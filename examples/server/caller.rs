@@ -2,6 +2,7 @@
 
 use countersign::{
     Verified,
+    awareness::UsageCaller,
     credential::{Access, Permissions},
 };
 
@@ -20,6 +21,8 @@ pub(crate) struct Caller {
     pub permissions: Permissions,
     /// Whether it may change anything.
     pub access: Access,
+    /// For whom to count what the request does, where that is counted.
+    pub client: Option<UsageCaller>,
 }
 
 impl From<&Verified> for Caller {
@@ -31,6 +34,7 @@ impl From<&Verified> for Caller {
             organization: verified.organization().map(ToString::to_string),
             permissions: verified.permissions().clone(),
             access: verified.access(),
+            client: None,
         }
     }
 }

@@ -6,7 +6,11 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use countersign::{oauth2::TokenType, verify::Tolerance};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// A server that puts signature verification in front of a GraphQL API and an operations endpoint.
 #[derive(Debug, Parser)]
@@ -26,6 +30,15 @@ pub struct Config {
         value_name = "URL"
     )]
     pub database_url: String,
+
+    /// Address of the listener for operators: metrics, and why requests were refused (`countersign explain REQUEST_ID`).
+    /// 127.0.0.1:9464 unless it is taken; port 0 takes a free one. Beyond loopback it shows metrics only.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<SocketAddr>,
+
+    /// How often the usage of clients is written, in seconds; a crash loses that much of it.
+    #[arg(long, env = "COUNTERSIGN_USAGE_INTERVAL", default_value_t = 10, value_name = "SECONDS")]
+    pub usage_interval: u64,
 
     /// The database server itself, to listen to, where DATABASE_URL leads through a pooler: postgres://…
     #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL")]
@@ -53,6 +66,14 @@ pub struct Config {
     #[arg(long, env = "COUNTERSIGN_TOKEN_TYPE", default_value = "JWT", value_parser = token_types())]
     pub token_type: TokenType,
 
+    /// Who the tokens say has issued them.
+    #[arg(long, env = "COUNTERSIGN_TOKEN_ISSUER", default_value = "Cloud", value_name = "TEXT")]
+    pub token_issuer: String,
+
+    /// For whom the tokens say they are.
+    #[arg(long, env = "COUNTERSIGN_TOKEN_AUDIENCE", default_value = "2091", value_name = "TEXT")]
+    pub token_audience: String,
+
     /// How the sites API takes its tokens.
     #[arg(long, env = "COUNTERSIGN_TOKEN_AUTH", default_value = "strict")]
     pub token_auth: TokenAuth,
@@ -60,6 +81,10 @@ pub struct Config {
     /// Longest body, in bytes.
     #[arg(long, env = "COUNTERSIGN_BODY_LIMIT", default_value_t = 2 << 20, value_name = "BYTES")]
     pub body_limit: u64,
+
+    /// Explain every refused request into the log: for development.
+    #[arg(long, env = "COUNTERSIGN_EXPLAIN_ALL")]
+    pub explain_all: bool,
 
     /// Make no demonstration keys, and refuse those that were made.
     #[arg(long, env = "COUNTERSIGN_NO_DEMO")]
@@ -82,10 +107,11 @@ fn token_types() -> impl TypedValueParser<Value = TokenType> {
     })
 }
 
-fn tolerance(text: &str) -> Result<Tolerance, std::num::ParseIntError> {
-    match text {
-        "off" => Ok(Tolerance::off()),
-        seconds => Ok(Tolerance::within(Duration::from_secs(seconds.parse()?))),
+fn tolerance(text: &str) -> Result<Tolerance, &'static str> {
+    match (text, text.parse()) {
+        ("off", _) => Ok(Tolerance::off()),
+        (_, Ok(seconds)) => Ok(Tolerance::within(Duration::from_secs(seconds))),
+        _ => Err("write whole seconds, or `off`"),
     }
 }
 
@@ -97,6 +123,9 @@ pub enum Engine {
 }
 
 impl Config {
+    /// Where operators are listened to, if they do not say: the usual port of an OpenTelemetry exporter for Prometheus.
+    pub const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
     /// The engine that the database's URL names.
     pub fn engine(&self) -> anyhow::Result<Engine> {
         match self.database_url.split_once(':').map(|(scheme, _)| scheme) {

@@ -171,8 +171,11 @@ impl Demo {
         ]
     }
 
+    /// Writes the file whole or not at all, so that whoever is interrupted can begin again.
     fn write(&self, file: &Path) -> std::io::Result<()> {
-        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+        let unfinished = file.with_extension("env.new");
+        let mut out =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         writeln!(
             out,
             "# Demonstration keys of this machine's server. Delete the file, and the next start makes new ones."
@@ -180,7 +183,8 @@ impl Demo {
         for (name, value) in self.lines() {
             writeln!(out, "{name}={value}")?;
         }
-        out.sync_all()
+        out.sync_all()?;
+        fs::rename(unfinished, file)
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {

@@ -11,19 +11,20 @@
 use crate::{
     caller::Caller,
     read_only,
-    schema::{self, Schema, apps::Apps},
+    schema::{self, Schema, apps::Apps, usage::Selected},
 };
 use async_graphql::{Pos, Response, ServerError, Variables};
 use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response as HttpResponse},
     routing::post,
 };
 use countersign::{
     Verified,
+    awareness::ClientUsage,
     clock::Clock,
     credential::Access,
     graphql::{DocumentError, DocumentGuard},
@@ -45,13 +46,18 @@ const SELECTION_LIMIT: usize = 2_000;
 pub(crate) struct GraphqlEndpoint {
     schema: Schema,
     guard: DocumentGuard,
+    usage: ClientUsage,
 }
 
 /// The routes of the endpoint, to be put behind a [`VerifyLayer`](countersign::VerifyLayer). An organization in the
 /// path has been checked there: it must be the one that the request is verified for.
 pub(crate) fn graphql_routes(endpoint: GraphqlEndpoint) -> Router {
-    let answer = |State(endpoint): State<GraphqlEndpoint>, verified: Verified, body: Bytes| async move {
-        endpoint.answer(&Caller::from(&verified), &body).await
+    let answer = |State(endpoint): State<GraphqlEndpoint>,
+                  verified: Verified,
+                  headers: HeaderMap,
+                  body: Bytes| async move {
+        let client = Some(endpoint.usage.caller(&verified, &headers));
+        endpoint.answer(&Caller { client, ..Caller::from(&verified) }, &body).await
     };
     Router::new()
         .route("/", post(answer))
@@ -66,7 +72,13 @@ impl GraphqlEndpoint {
     /// An endpoint over the example's tables.
     pub(crate) fn new(pool: AnyPool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -> Self {
         let guard = DocumentGuard::default().with_selection_limit(SELECTION_LIMIT);
-        Self { schema: schema::build(pool, apps, clock), guard }
+        Self { schema: schema::build(pool, apps, clock), guard, usage: ClientUsage::default() }
+    }
+
+    /// Counts which operations and fields clients use.
+    pub(crate) fn with_usage(mut self, usage: &ClientUsage) -> Self {
+        self.usage = usage.clone();
+        self
     }
 
     /// Answers the body of a verified request: 400 if it holds no GraphQL request, else 200 with data or errors.
@@ -101,7 +113,15 @@ impl GraphqlEndpoint {
         {
             return refusal(error);
         }
-        self.schema.execute(execution).await
+        let Some(client) = &caller.client else { return self.schema.execute(execution).await };
+        let operation = document.operation(execution.operation_name.as_deref());
+        let operation = operation.ok().and_then(|operation| operation.name()).map(str::to_owned);
+        let selected = Selected::default();
+        let response = self.schema.execute(execution.data(selected.clone())).await;
+        let fields = selected.fields();
+        let fields = fields.iter().map(|field| &**field);
+        self.usage.count_operation(client, operation.as_deref(), response.is_err(), fields);
+        response
     }
 }
 

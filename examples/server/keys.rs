@@ -10,8 +10,8 @@ use countersign::{
     clock::{Clock as _, SystemClock},
     envelope::{CanaryError, Keyring},
     store::{
-        By, CachingKeyStore, KeyAdmin, KeyStore, PostgresDatabase, PostgresKeyStore, Source, SqliteKeyStore,
-        TokenAdmin, UseLog,
+        By, CachingKeyStore, KeyAdmin, KeyCensus, KeyStore, OpenSecrets, PostgresDatabase, PostgresKeyStore,
+        Source, SqliteKeyStore, TokenAdmin, UsageLog, UseLog,
     },
 };
 use std::{error::Error as _, fs, path::Path, sync::Arc, time::Duration};
@@ -32,9 +32,12 @@ pub(crate) struct Keys {
 const ACTOR: &str = "server";
 
 /// What the server asks a key store for.
-pub(crate) trait Store: Apps + KeyAdmin + TokenAdmin + UseLog {}
+pub(crate) trait Store:
+    Apps + KeyAdmin + KeyCensus + OpenSecrets + TokenAdmin + UsageLog + UseLog
+{
+}
 
-impl<S: Apps + KeyAdmin + TokenAdmin + UseLog> Store for S {}
+impl<S: Apps + KeyAdmin + KeyCensus + OpenSecrets + TokenAdmin + UsageLog + UseLog> Store for S {}
 
 /// What verifies requests: the store behind a cache, which forgets what changes.
 #[async_trait]

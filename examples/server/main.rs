@@ -3,6 +3,7 @@
 //! Started by `./x serve`. It shows how the pieces of the crate fit together: a key store, a verifier a kind of
 //! request, a layer a group of routes, and handlers that know their caller from [`countersign::Verified`] only.
 
+mod admin;
 mod app;
 mod caller;
 mod config;
@@ -24,16 +25,21 @@ use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use config::Config;
 use countersign::{
+    awareness::ClientUsage,
     clock::{Clock as _, SystemClock},
-    store::LastUsed,
+    store::{LastUsed, keep_counting_keys},
 };
 use demo::Demo;
-use std::{process::ExitCode, sync::Arc};
+use keys::Keys;
+use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 /// The executor's parser recurses; a document that got past the guard would still meet enough stack here.
 const STACK: usize = 16 << 20;
+
+/// Between two times that the keys are counted.
+const CENSUS: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let config = Config::parse();
@@ -62,6 +68,8 @@ fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn start(config: &Config) -> anyhow::Result<()> {
+    let metrics = admin::record()?;
+    let admin = admin::listen(config).await?;
     let keys = keys::open(config).await?;
     let pool = db::open(&config.database_url).await.context("cannot reach the server's own tables")?;
     db::migrate(&pool).await.context("cannot prepare the server's own tables")?;
@@ -72,7 +80,9 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let here = format!("http://{address}");
     let public_url = config.public_urls.first().unwrap_or(&here);
     let last_used = LastUsed::default();
-    let app = app::app(config, &keys, &pool, public_url, &last_used)?;
+    let usage = ClientUsage::default();
+    let inspector = app::inspector(config, &keys)?;
+    let app = app::app(config, &keys, &pool, public_url, &last_used, &usage, &inspector)?;
     // Whoever waits for the line below may use the demonstration keys at once.
     let mut demo = None;
     if config.demo() {
@@ -82,13 +92,31 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         demo = Some((made, file));
     }
     println!("listening on {here}");
+    if let Some(listener) = &admin {
+        println!("operators: {}", admin::url(listener)?);
+    }
     if let Some((demo, file)) = demo {
         demo.print(address, &file)?;
     }
-    let (writer, store) = (last_used.clone(), Arc::clone(&keys.admin));
-    tokio::spawn(async move { writer.keep_writing(&*store).await });
+    if let Some(listener) = admin {
+        tokio::spawn(admin::serve(listener, metrics.clone(), inspector));
+    }
+    tokio::spawn(admin::keep_in_order(metrics));
+    keep_noting(config, &keys, &last_used, &usage);
     let served = serve::serve(listener, app).await.context("cannot serve");
     last_used.flush(&*keys.admin).await.context("cannot note when keys were last used")?;
+    usage.flush(&*keys.admin).await.context("cannot note which clients have called")?;
     keys.cached().close().await;
     served
+}
+
+/// Writes and counts beside the requests, what they do not wait for.
+fn keep_noting(config: &Config, keys: &Keys, last_used: &LastUsed, usage: &ClientUsage) {
+    let (writer, store) = (last_used.clone(), Arc::clone(&keys.admin));
+    tokio::spawn(async move { writer.keep_writing(&*store).await });
+    let (writer, store) = (usage.clone(), Arc::clone(&keys.admin));
+    let pause = Duration::from_secs(config.usage_interval);
+    tokio::spawn(async move { writer.keep_writing(&*store, pause).await });
+    let store = Arc::clone(&keys.admin);
+    tokio::spawn(async move { keep_counting_keys(&*store, CENSUS).await });
 }

@@ -12,15 +12,16 @@ use countersign::{
 };
 use std::net::SocketAddr;
 
-/// What every token of this server says of itself: the issuer and the audience of the documented one.
-pub(crate) fn profile() -> Profile {
-    Profile::new("Cloud", "2091")
+/// What every token of this server says of itself: the issuer and the audience of the documented one, unless it is told
+/// others.
+pub(crate) fn profile(config: &Config) -> Profile {
+    Profile::new(&config.token_issuer, &config.token_audience)
 }
 
 /// The endpoint that issues tokens. Behind a proxy all peers are one, which only makes failures count together: the
 /// right secret gets a token all the same.
 pub(crate) fn endpoint(config: &Config, keys: &Keys) -> TokenEndpoint {
-    TokenEndpoint::new(keys.cached(), profile())
+    TokenEndpoint::new(keys.cached(), profile(config))
         .with_token_type(config.token_type)
         .with_peer(|head| head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()))
 }

@@ -58,6 +58,8 @@ pub struct Terms {
     pub not_before: Option<SystemTime>,
     /// The key does not work from this moment on.
     pub expires_at: Option<SystemTime>,
+    /// Refused requests of the key are explained to the operator until this moment.
+    pub debug_until: Option<SystemTime>,
 }
 
 /// One of the secrets of a credential.
@@ -131,6 +133,7 @@ impl Credential {
             state: CredentialState::Active,
             not_before: None,
             expires_at: None,
+            debug_until: None,
         };
         Self { terms: Arc::new(terms), secrets: secrets.into_iter().collect(), revision: 1 }
     }
@@ -139,6 +142,12 @@ impl Credential {
     #[must_use]
     pub fn goes_with(&self, public_key: Option<&str>) -> bool {
         public_key.is_none() || self.public_key.as_deref() == public_key
+    }
+
+    /// Whether refused requests of the key are explained at `now`.
+    #[must_use]
+    pub fn is_debugged(&self, now: SystemTime) -> bool {
+        self.debug_until.is_some_and(|end| end > now)
     }
 
     /// Whether the credential is in force at `now`; what an operator said comes before the calendar.

@@ -69,6 +69,12 @@ impl Frames {
         self.kept.push(frame);
     }
 
+    /// All frames, not joined.
+    pub(super) fn all(&mut self) -> Vec<Bytes> {
+        self.flush();
+        self.kept.to_vec()
+    }
+
     /// The body for the inner service.
     pub(super) fn into_body(mut self) -> VerifiedBody {
         self.flush();

@@ -4,21 +4,27 @@ use super::{
     VerifiedBody,
     body::Frames,
     layer::{Settings, Share},
-    refuse,
+    refuse::{self, Arrived},
 };
 use crate::{
     error::{VerifyError, VerifyErrorKind},
     message::Message,
-    verify::steps::{Begun, Records, Seeking, Step, Verification},
+    metrics::Watch,
+    verify::{
+        Verified,
+        steps::{Begun, Records, Seeking, Step, Verification},
+    },
 };
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response, Uri, header::CONTENT_ENCODING, request::Parts};
 use http_body::Body;
+use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 use std::{
     error::Error,
     fmt,
     future::Future,
+    iter,
     marker::PhantomData,
     pin::Pin,
     sync::Arc,
@@ -43,6 +49,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         share: Share,
+        watch: Watch,
         #[pin]
         phase: Phase<S, ReqBody, S::Future>,
         inner_body: PhantomData<fn() -> B>,
@@ -105,7 +112,8 @@ where
     pub(super) fn new(settings: Arc<Settings>, inner: S, request: Request<ReqBody>) -> Self {
         let (head, body) = request.into_parts();
         Self {
-            share: Share::new(settings),
+            share: Share::new(settings, &head),
+            watch: Watch::start(),
             phase: Phase::Judging {
                 request: Some((head, inner)),
                 frames: Frames::default(),
@@ -138,7 +146,7 @@ fn begin(
 }
 
 /// The target as it stood in the request line, also where a router has cut a prefix off since.
-fn original_target(head: &Parts) -> &Uri {
+pub(super) fn original_target(head: &Parts) -> &Uri {
     #[cfg(feature = "axum")]
     if let Some(original) = head.extensions.get::<axum::extract::OriginalUri>() {
         return &original.0;
@@ -169,15 +177,18 @@ where
         let mut open = Open { share: this.share, head, frames, verification, stage, body, timer };
         let verdict = ready!(open.poll_verdict(cx));
         this.share.release();
-        let refused = |error: VerifyError| {
-            let response = refuse::refuse(this.share, verification.as_ref(), &error);
-            Poll::Ready(Ok(response.map(ResBody::from)))
-        };
-        if let Err(error) = verdict {
-            return refused(error);
-        }
-        let Some(caller) = verification.as_ref().and_then(Verification::caller) else {
-            return refused(VerifyErrorKind::Internal.into());
+        let caller = || verification.as_ref().and_then(Verification::caller);
+        let verdict = verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into()));
+        let outcome = verdict.as_ref().map_or_else(|error| error.kind().outcome(), Verified::outcome);
+        let scheme = verification.as_ref().map(Verification::scheme);
+        this.share.metrics.record(scheme, outcome, *this.watch, frames.len());
+        let caller = match verdict {
+            Ok(caller) => caller,
+            Err(error) => {
+                let arrived = request.as_ref().map(|(head, _)| Arrived { head, frames });
+                let refused = refuse::refuse(this.share, arrived, verification.as_ref(), &error);
+                return Poll::Ready(Ok(refused.map(ResBody::from)));
+            }
         };
         refuse::tell_accepted(&caller);
         let Some((mut head, mut service)) = request.take() else { return Poll::Pending };
@@ -358,8 +369,17 @@ fn poll_timer(timer: &mut Timer, after: Duration, cx: &mut Context<'_>) -> Poll<
     timer.get_or_insert_with(|| Box::pin(sleep(after))).as_mut().poll(cx)
 }
 
+/// Why a body ended early: it broke off, or somebody further out, like tower-http's `RequestBodyLimitLayer`, found it too
+/// long.
 fn broken_off(error: impl Into<Box<dyn Error + Send + Sync>>) -> VerifyError {
-    VerifyError::with_source(VerifyErrorKind::MalformedMessage, error)
+    let error = error.into();
+    let first: &(dyn Error + 'static) = &*error;
+    let mut causes = iter::successors(Some(first), |&cause| cause.source());
+    let kind = match causes.any(|cause| cause.is::<LengthLimitError>()) {
+        true => VerifyErrorKind::BodyTooLarge,
+        false => VerifyErrorKind::MalformedMessage,
+    };
+    VerifyError::with_source(kind, error)
 }
 
 impl<S, ReqBody, B> fmt::Debug for ResponseFuture<S, ReqBody, B>

@@ -1,13 +1,15 @@
 //! The layer: a verifier, the limits, and the shape of refusals.
 
-use super::{Problem, Rejection, VerifiedBody, Verify, strip::Prefixes};
+use super::{
+    Problem, Rejection, RequestId, VerifiedBody, Verify, Witness, request_id::RequestIds, strip::Prefixes,
+};
 use crate::{
     error::VerifyErrorKind,
+    metrics::Verifications,
     verify::{Verified, Verifier},
 };
 use http::{Extensions, HeaderValue, request::Parts};
 use std::{
-    hash::{BuildHasher as _, RandomState},
     marker::PhantomData,
     ops::Deref,
     sync::{
@@ -34,6 +36,7 @@ pub(super) struct Settings {
     pub(super) verifier: Arc<dyn Verifier>,
     pub(super) challenges: Vec<HeaderValue>,
     pub(super) rejection: Arc<dyn Rejection>,
+    pub(super) witness: Option<Arc<dyn Witness>>,
     pub(super) identity: Prefixes,
     pub(super) body_limit: u64,
     pub(super) idle_timeout: Duration,
@@ -43,8 +46,8 @@ pub(super) struct Settings {
     pub(super) held: Arc<AtomicU64>,
     /// No extensions, but room for the caller beside those that a router adds: a copy does not have to grow.
     room: Extensions,
-    request_ids: RandomState,
-    request_count: Arc<AtomicU64>,
+    pub(super) metrics: Arc<Verifications>,
+    pub(super) request_ids: Arc<RequestIds>,
 }
 
 impl Settings {
@@ -55,11 +58,6 @@ impl Settings {
             head.extensions.clone_from(&self.room);
         }
         head.extensions.insert(verified);
-    }
-
-    /// A name for a refusal that ties what the caller sees to what the operator sees.
-    pub(super) fn request_id(&self) -> u64 {
-        self.request_ids.hash_one(self.request_count.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -78,11 +76,18 @@ fn room() -> Extensions {
 pub(super) struct Share {
     settings: Arc<Settings>,
     held: u64,
+    /// What the server calls the request, where it has named it.
+    name: Option<RequestId>,
 }
 
 impl Share {
-    pub(super) const fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, held: 0 }
+    pub(super) fn new(settings: Arc<Settings>, head: &Parts) -> Self {
+        Self { settings, held: 0, name: head.extensions.get().cloned() }
+    }
+
+    /// A name that ties what the caller sees to what the operator sees.
+    pub(super) fn request_id(&self) -> RequestId {
+        self.name.clone().unwrap_or_else(|| self.request_ids.next())
     }
 
     /// Counts nothing any more: the bytes are verified, or gone.
@@ -128,6 +133,7 @@ impl VerifyLayer {
             challenges: verifier.challenges(),
             verifier: Arc::new(verifier),
             rejection: Arc::new(Problem::default()),
+            witness: None,
             identity: Prefixes::default(),
             body_limit: 2 << 20,
             idle_timeout: Duration::from_secs(10),
@@ -135,8 +141,8 @@ impl VerifyLayer {
             held_limit: 256 << 20,
             held: Arc::default(),
             room: room(),
-            request_ids: RandomState::new(),
-            request_count: Arc::default(),
+            metrics: Arc::default(),
+            request_ids: Arc::default(),
         };
         Self { settings: Arc::new(settings), body: PhantomData }
     }
@@ -180,6 +186,15 @@ impl<B> VerifyLayer<B> {
     /// Shapes refusals in another way.
     pub fn with_rejection(self, rejection: impl Rejection) -> Self {
         self.with(|settings| settings.rejection = Arc::new(rejection))
+    }
+
+    /// Shows refused requests of keys under debug to a witness, which finds out why.
+    ///
+    /// # Security
+    ///
+    /// The witness gets credentials that may be valid; see [`Witness`].
+    pub fn with_witness(self, witness: impl Witness) -> Self {
+        self.with(|settings| settings.witness = Some(Arc::new(witness)))
     }
 
     /// Removes from requests the headers whose names begin with one of these, instead of `x-countersign-`, `x-auth-`

@@ -13,7 +13,10 @@
 //!
 //! The handler then gets exactly the bytes that were verified, and a [`Verified`](crate::verify::Verified) in the
 //! request's extensions. Everything else is answered by a [`Rejection`], with the
-//! [`VerifyErrorKind`](crate::error::VerifyErrorKind) in the response's extensions.
+//! [`Outcome`](crate::Outcome) and the [`VerifyErrorKind`](crate::error::VerifyErrorKind) in the response's extensions,
+//! and under a [`RequestId`] that the one event for the operator names too. A request that passes has its outcome in its
+//! event and in [`Verified::outcome`](crate::verify::Verified::outcome); its response gets no extension, which would
+//! cost an allocation.
 //!
 //! What a caller may do is asked behind the layer, by [`RequirePermissionLayer`] or by
 //! [`Verified::require`](crate::verify::Verified::require), and answered 403 in the same shape.
@@ -50,8 +53,10 @@ mod layer;
 mod permission;
 mod refuse;
 mod rejection;
+mod request_id;
 mod service;
 mod strip;
+mod witness;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::refuse::refused_inside;
@@ -62,6 +67,8 @@ pub use self::{
     layer::VerifyLayer,
     permission::{PermissionFuture, RequirePermission, RequirePermissionLayer},
     rejection::{GraphQlErrors, MessageErrors, OpsErrors, Problem, Refusal, Rejection},
+    request_id::{NameRequests, NamedFuture, RequestId, RequestIdLayer},
     service::Verify,
     strip::{StripIdentity, StripIdentityLayer},
+    witness::{Refused, Witness},
 };

@@ -1,23 +1,28 @@
 //! What becomes of a verdict: the answer to a caller that is refused, and the one event for the operator.
 
-use super::{Problem, Refusal, Rejection, layer::Settings};
+use super::{
+    Problem, Refusal, Refused, Rejection, RequestId,
+    body::Frames,
+    future::original_target,
+    layer::Share,
+    request_id::{REQUEST_ID, named_by_client},
+};
 use crate::{
     error::{VerifyError, VerifyErrorKind},
     verify::{Verified, steps::Verification},
 };
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Response, StatusCode,
+    HeaderValue, Request, Response, StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+    request::Parts,
 };
 use std::{error::Error, fmt, iter, sync::Arc};
-
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Tells the operator of a request that passed.
 pub(super) fn tell_accepted(verified: &Verified) {
     tracing::debug!(
-        outcome = verified.outcome(),
+        outcome = verified.outcome().as_str(),
         scheme = verified.scheme(),
         key_id = verified.key_id().as_str(),
         spelling = verified.spelling(),
@@ -25,24 +30,60 @@ pub(super) fn tell_accepted(verified: &Verified) {
     );
 }
 
+/// What is there of a request when it is refused.
+pub(super) struct Arrived<'a> {
+    pub(super) head: &'a Parts,
+    pub(super) frames: &'a mut Frames,
+}
+
+impl Arrived<'_> {
+    fn refused(
+        self,
+        verification: Option<&Verification>,
+        error: &VerifyError,
+        request_id: RequestId,
+    ) -> Refused {
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = self.head.method.clone();
+        head.uri = self.head.uri.clone();
+        head.version = self.head.version;
+        head.headers = self.head.headers.clone();
+        Refused {
+            request_id,
+            outcome: error.kind().outcome(),
+            scheme: verification.map(Verification::scheme),
+            key_id: verification.and_then(Verification::key_id).cloned(),
+            head,
+            target: original_target(self.head).clone(),
+            body: self.frames.all(),
+        }
+    }
+}
+
 /// Tells the operator why, and the caller as little as the refusal says.
 pub(super) fn refuse(
-    settings: &Settings,
+    share: &Share,
+    arrived: Option<Arrived<'_>>,
     verification: Option<&Verification>,
     error: &VerifyError,
 ) -> Response<Bytes> {
-    let request_id = format!("{:016x}", settings.request_id());
-    tell_refused(verification, error, &request_id);
-    let refusal = Refusal::new(error.kind(), &request_id);
-    let mut response = settings.rejection.respond(&refusal);
+    let request_id = share.request_id();
+    tell_refused(arrived.as_ref().map(|arrived| arrived.head), verification, error, request_id.as_str());
+    if let (Some(witness), Some(arrived)) = (&share.witness, arrived)
+        && (witness.wants_all() || verification.is_some_and(Verification::is_debugged))
+    {
+        witness.refused(arrived.refused(verification, error, request_id.clone()));
+    }
+    let refusal = Refusal::new(error.kind(), request_id.as_str());
+    let mut response = share.rejection.respond(&refusal);
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::try_from(&request_id) {
+    if let Some(id) = request_id.header_value() {
         headers.insert(&REQUEST_ID, id);
     }
     if status == StatusCode::UNAUTHORIZED {
-        for challenge in &settings.challenges {
+        for challenge in &share.challenges {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
     }
@@ -50,6 +91,7 @@ pub(super) fn refuse(
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response.extensions_mut().insert(error.kind());
+    response.extensions_mut().insert(error.kind().outcome());
     response
 }
 
@@ -70,9 +112,9 @@ pub(crate) fn refused_inside(error: VerifyError) -> Response<Bytes> {
 }
 
 /// Gives what was refused behind the layer the shape of the layer's own refusals.
-pub(super) fn shape<B: From<Bytes>>(settings: &Settings, mut response: Response<B>) -> Response<B> {
+pub(super) fn shape<B: From<Bytes>>(share: &Share, mut response: Response<B>) -> Response<B> {
     match response.extensions_mut().remove::<RefusedInside>() {
-        Some(RefusedInside(error)) => refuse(settings, None, &error).map(B::from),
+        Some(RefusedInside(error)) => refuse(share, None, None, &error).map(B::from),
         None => response,
     }
 }
@@ -88,15 +130,21 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-fn tell_refused(verification: Option<&Verification>, error: &VerifyError, request_id: &str) {
+fn tell_refused(
+    head: Option<&Parts>,
+    verification: Option<&Verification>,
+    error: &VerifyError,
+    request_id: &str,
+) {
     let scheme = verification.map(Verification::scheme);
     let key_id = verification.and_then(Verification::key_id).map(|key_id| key_id.as_str());
     let cause = error.source().map(Chain);
     let cause = cause.as_ref().map(tracing::field::display);
-    let outcome = error.kind().outcome();
+    let outcome = error.kind().outcome().as_str();
+    let client_request_id = head.and_then(|head| named_by_client(&head.headers));
     macro_rules! tell {
         ($level:ident) => {
-            tracing::$level!(outcome, scheme, key_id, request_id, %error, cause, "request refused")
+            tracing::$level!(outcome, scheme, key_id, request_id, client_request_id, %error, cause, "request refused")
         };
     }
     match error.kind() {

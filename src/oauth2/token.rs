@@ -10,6 +10,7 @@ use crate::{
     clock::{Clock, SystemClock},
     credential,
     jwt::{Claims, PrivateKey, Profile},
+    outcome::Outcome,
     store::{Found, KeyStore, Lookup, Record},
 };
 use bytes::Buf as _;
@@ -209,8 +210,9 @@ impl Shared {
             return Err(self.refuse((self.peer)(head), &readings));
         };
         let token = self.issue(&authenticated).await?;
+        let outcome = if authenticated.previous_secret { Outcome::OkPreviousSecret } else { Outcome::Ok };
         tracing::info!(
-            outcome = if authenticated.previous_secret { "ok_previous_secret" } else { "ok" },
+            outcome = outcome.as_str(),
             client_id = authenticated.client.client_id.as_str(),
             secret = authenticated.secret,
             "token issued"

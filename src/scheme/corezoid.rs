@@ -39,6 +39,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Uploads
+//!
+//! A multipart body is signed in a reduced form, by the vendor's own clients as by the server they talk to: lines that
+//! look like boundaries vanish, wherever they begin (`-+[0-9A-Za-z_]+-*\r\n`), then white space at both ends, then
+//! every CRLF but that of lines that begin with `Content-`. Only a route that is opted in by
+//! [`with_multipart_route`](Corezoid::with_multipart_route) takes bodies so, and only so.
+//!
 //! # Security
 //!
 //! Not covered: method, authority, path, query, organization, headers. Verifiers therefore accept `POST` on
@@ -71,6 +78,8 @@ const CREDENTIALS: &str = "{login}/{time}/{signature}";
 pub struct Corezoid {
     routes: Routes,
     lenient_time: bool,
+    /// The routes on which the reduced form of the body is signed: before the credentials are appended, and after.
+    multipart: Vec<(Route, Route)>,
 }
 
 impl Default for Corezoid {
@@ -79,7 +88,7 @@ impl Default for Corezoid {
     fn default() -> Self {
         let post = |prefix: &str| route(Method::POST, prefix).expect("a constant template is right");
         let routes = Routes::Only(["/api/1/json", "/api/2/json"].map(post).into());
-        Self { routes, lenient_time: false }
+        Self { routes, lenient_time: false, multipart: Vec::new() }
     }
 }
 
@@ -98,11 +107,38 @@ impl Corezoid {
     ///
     /// A signature made for one route is good on every other of the same verifier.
     pub fn with_route(mut self, method: Method, prefix: &str) -> Result<Self, ConfigError> {
-        let route = route(method, prefix)?;
-        if let Routes::Only(routes) = &mut self.routes {
-            routes.push(route);
-        }
+        self.routes.push(route(method, prefix)?);
         Ok(self)
+    }
+
+    /// Opts in a route for uploads, `POST` on `prefix` and the credentials, where the *reduced* form of a multipart
+    /// body is signed instead of the body: `/api/2/upload`. A body of more than 1 MiB is refused there.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::RouteTemplate`].
+    ///
+    /// # Security
+    ///
+    /// Weak: different bodies have the same reduced form, and a signature for one is good for all of them. Whoever
+    /// captures an upload can, within the tolerance, put in or take out line ends anywhere, and with them pieces like
+    /// `-5` CRLF, which changes what a part means and where it ends: `[]` and `[-5` CRLF `]` are the same. The
+    /// `Content-Type`, and with it the boundary, is not signed at all. Put nothing behind this route that must not be
+    /// done with an altered file, and rely on TLS.
+    ///
+    /// A body is held twice while it is verified, and hashed in one go at its end.
+    pub fn with_multipart_route(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        let signed = route(Method::POST, prefix)?;
+        self.multipart.push((Route::new(Method::POST, prefix)?, signed.clone()));
+        self.routes.push(signed);
+        Ok(self)
+    }
+
+    /// Whether the body of this message is signed in its reduced form. A path without credentials is that of a request
+    /// that is being signed.
+    fn is_multipart(&self, path: &str) -> bool {
+        let signed = self.routes.matching(path).next().is_some();
+        self.multipart.iter().any(|(bare, whole)| (if signed { whole } else { bare }).matches_path(path))
     }
 
     /// Also accepts a time with a fraction, `1795290492.6720548`, as the Python package `corezoid` signs and sends it.
@@ -111,20 +147,51 @@ impl Corezoid {
         self.lenient_time = true;
         self
     }
+}
 
-    /// The time that a path segment names. Digits only, so that the signed text cannot be cut at another place.
-    fn time<'m>(&self, text: &'m str) -> Option<SignedTime<'m>> {
-        let (seconds, fraction) = match text.split_once('.') {
-            Some((seconds, fraction)) if self.lenient_time => (seconds, fraction),
-            _ => (text, "0"),
-        };
-        let digits = |text: &str| (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        if !digits(seconds) || !digits(fraction) {
-            return None;
-        }
-        let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds.parse().ok()?))?;
-        Some(SignedTime::new(text, at))
+/// The time that a text names, in whole seconds or, if that is allowed, with a fraction. Digits only, so that the
+/// signed text cannot be cut at another place.
+pub(super) fn time(text: &str, fractions: bool) -> Option<SignedTime<'_>> {
+    let (seconds, fraction) = match text.split_once('.') {
+        Some((seconds, fraction)) if fractions => (seconds, fraction),
+        _ => (text, "0"),
+    };
+    let digits = |text: &str| (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(seconds) || !digits(fraction) {
+        return None;
     }
+    let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds.parse().ok()?))?;
+    Some(SignedTime::new(text, at))
+}
+
+/// What is signed, wherever the time stands.
+pub(super) fn base<'m>(parameters: &Parameters<'m>, body: Segment<'m>) -> SignatureBase<'m> {
+    let time = parameters.time.as_ref().map(|time| time.text.clone()).unwrap_or_default();
+    SignatureBase::from([Segment::text(time), Segment::Secret, body, Segment::Secret])
+}
+
+/// Gives a request another path and query.
+pub(super) fn set_target(head: &mut Parts, target: String) -> Result<(), SignError> {
+    let mut uri = head.uri.clone().into_parts();
+    let wrong = |error| SignError::with_source("the credentials cannot stand in a URL", error);
+    uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(wrong)?);
+    let unusable = |error| SignError::with_source("the request has no usable URI", error);
+    head.uri = Uri::from_parts(uri).map_err(unusable)?;
+    Ok(())
+}
+
+/// A path as it was before this login's credentials were appended to it.
+fn bare<'p>(path: &'p str, login: &str) -> &'p str {
+    let signed = || {
+        let (rest, signature) = split_last(path)?;
+        let (rest, text) = split_last(rest)?;
+        let (rest, first) = split_last(rest)?;
+        let ours = first == login
+            && time(text, true).is_some()
+            && Signature::from_hex(Algorithm::SandwichSha1, signature, Case::Any).is_ok();
+        ours.then_some(rest)
+    };
+    signed().unwrap_or(path).trim_end_matches('/')
 }
 
 impl Scheme for Corezoid {
@@ -158,18 +225,19 @@ impl Scheme for Corezoid {
             return Ok(None);
         }
         let Some((path, signature)) = split_last(path) else { return Ok(None) };
-        let Some((path, time)) = split_last(path) else { return Ok(None) };
+        let Some((path, text)) = split_last(path) else { return Ok(None) };
         let Some((_, login)) = split_last(path) else { return Ok(None) };
-        let time = self.time(time).ok_or(VerifyError::malformed("the time is not whole seconds"))?;
+        let time =
+            time(text, self.lenient_time).ok_or(VerifyError::malformed("the time is not whole seconds"))?;
         let signature = Signature::from_hex(Algorithm::SandwichSha1, signature, Case::Any)
             .map_err(|_| VerifyError::malformed("the signature is not 40 hexadecimal digits"))?;
         let parameters = Parameters { time: Some(time), ..Parameters::new(login) };
         Ok(Some(Presented::new(parameters, signature)))
     }
 
-    fn signature_base<'m>(&self, _: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
-        let time = parameters.time.as_ref().map(|time| time.text.clone()).unwrap_or_default();
-        SignatureBase::from([Segment::text(time), Segment::Secret, Segment::Body, Segment::Secret])
+    fn signature_base<'m>(&self, message: &Message<'m>, parameters: &Parameters<'m>) -> SignatureBase<'m> {
+        let multipart = !self.multipart.is_empty() && self.is_multipart(message.path());
+        base(parameters, if multipart { Segment::BodyReduced } else { Segment::Body })
     }
 
     fn attach(
@@ -180,18 +248,14 @@ impl Scheme for Corezoid {
     ) -> Result<(), SignError> {
         let Some(signature) = signature else { return Ok(()) };
         let time = parameters.time.as_ref().ok_or(SignError::new("no time was chosen"))?;
-        if parameters.key_id.is_empty() || parameters.key_id.contains(['/', '?', '#']) {
+        let login = parameters.key_id;
+        if login.is_empty() || login.contains(['/', '?', '#']) {
             return Err(SignError::new("the login is not one segment of a path"));
         }
-        let path = head.uri.path().trim_end_matches('/');
+        let path = bare(head.uri.path(), login);
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let target = format!("{path}/{}/{}/{}{query}", parameters.key_id, time.text, signature.to_hex());
-        let mut uri = head.uri.clone().into_parts();
-        let wrong = |error| SignError::with_source("login or time cannot stand in a path", error);
-        uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(wrong)?);
-        head.uri = Uri::from_parts(uri)
-            .map_err(|error| SignError::with_source("the request has no usable URI", error))?;
-        Ok(())
+        let target = format!("{path}/{login}/{}/{}{query}", time.text, signature.to_hex());
+        set_target(head, target)
     }
 }
 
@@ -313,6 +377,14 @@ mod tests {
             ("/api/2/json", Some(format!("/api/2/json/13000/17/{SHA1}"))),
             ("/api/2/json/", Some(format!("/api/2/json/13000/17/{SHA1}"))),
             ("https://a.test/x?y=1", Some(format!("https://a.test/x/13000/17/{SHA1}?y=1"))),
+            // Signed before: the old credentials make way, another login's do not.
+            (&format!("/api/2/json/13000/16.5/{SHA1}?y=1"), Some(format!("/api/2/json/13000/17/{SHA1}?y=1"))),
+            (&format!("/13000/16/{SHA1}"), Some(format!("/13000/17/{SHA1}"))),
+            (&format!("/a/13001/16/{SHA1}"), Some(format!("/a/13001/16/{SHA1}/13000/17/{SHA1}"))),
+            (
+                &format!("/a/13000/16/{}", &SHA1[2..]),
+                Some(format!("/a/13000/16/{}/13000/17/{SHA1}", &SHA1[2..])),
+            ),
         ];
         for (target, expected) in table {
             assert_eq!(attached(target, "13000"), expected);

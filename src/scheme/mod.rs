@@ -8,22 +8,30 @@
 //! |---|---|---|---|
 //! | [`Ateliere`] | authority, path, query, body, organization | method, time | none |
 //! | [`Corezoid`] | body, time | method, authority, path, query, organization | ±300 s by default |
+//! | [`CorezoidCallback`] | body, time | method, authority, path, query, organization | ±300 s by default |
 //! | [`SalesCloud`] | body, organization | method, authority, path, query, time | none |
+//! | [`SalesCloudWebhook`] | method, authority, path, query, body, time | organization | ±300 s by default |
 //!
 //! What a scheme does not sign is closed: a verifier accepts it on the scheme's own [`Routes`] only.
 
 mod ateliere;
 mod corezoid;
+mod corezoid_callback;
+mod date;
 mod routes;
 mod salescloud;
+mod salescloud_webhook;
+mod spelling;
 #[cfg(test)]
 mod testing;
 
 pub use self::{
     ateliere::Ateliere,
     corezoid::Corezoid,
+    corezoid_callback::CorezoidCallback,
     routes::{Route, Routes},
     salescloud::SalesCloud,
+    salescloud_webhook::SalesCloudWebhook,
 };
 
 use crate::{
@@ -35,7 +43,7 @@ use http::request::Parts;
 use std::{
     borrow::Cow,
     fmt,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// A way of signing requests.
@@ -91,8 +99,20 @@ pub trait Scheme: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Writes the credentials into a request that is being signed. Called twice: to write what the signature covers,
-    /// then, with the signature, to complete them.
+    /// A moment as it stands under the signature, for a request that is being signed: Unix seconds in digits, unless
+    /// the scheme has another form. Asked for only if the scheme [covers](Self::covers) a time.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError`] if the moment has no such form.
+    fn sign_time(&self, at: SystemTime) -> Result<SignedTime<'static>, SignError> {
+        let since = at.duration_since(UNIX_EPOCH);
+        let since = since.map_err(|error| SignError::with_source("the clock stands before 1970", error))?;
+        Ok(SignedTime::new(since.as_secs().to_string(), at))
+    }
+
+    /// Writes the credentials into a request that is being signed, in the place of earlier ones. Called twice: to write
+    /// what the signature covers, then, with the signature, to complete them.
     ///
     /// # Errors
     ///

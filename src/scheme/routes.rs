@@ -109,6 +109,8 @@ pub enum Routes {
     AnyPath(Vec<Method>),
     /// These routes and no other, without a query: for schemes whose signature covers neither.
     Only(Vec<Route>),
+    /// The same, for schemes whose credentials stand in the query: parameters of these names, and no others.
+    WithQuery(Vec<Route>, &'static [&'static str]),
 }
 
 impl Routes {
@@ -117,7 +119,23 @@ impl Routes {
     pub fn allow(&self, method: &Method, path: &str, query: &str) -> bool {
         match self {
             Self::AnyPath(methods) => methods.contains(method),
-            Self::Only(_) => query.is_empty() && self.matching(path).any(|route| route.method() == method),
+            Self::Only(_) => query.is_empty() && self.open(method, path),
+            Self::WithQuery(_, names) => {
+                let known = |pair: &str| names.contains(&pair.split('=').next().unwrap_or_default());
+                query.split('&').all(known) && self.open(method, path)
+            }
+        }
+    }
+
+    fn open(&self, method: &Method, path: &str) -> bool {
+        self.matching(path).any(|route| route.method() == method)
+    }
+
+    /// Adds a route. Where any path will do, there is nothing to add.
+    pub(super) fn push(&mut self, route: Route) {
+        match self {
+            Self::AnyPath(_) => {}
+            Self::Only(routes) | Self::WithQuery(routes, _) => routes.push(route),
         }
     }
 
@@ -131,7 +149,7 @@ impl Routes {
     pub fn listed(&self) -> &[Route] {
         match self {
             Self::AnyPath(_) => &[],
-            Self::Only(routes) => routes,
+            Self::Only(routes) | Self::WithQuery(routes, _) => routes,
         }
     }
 }
@@ -167,6 +185,21 @@ mod tests {
         assert!(!routes.allow(&Method::GET, "/graphql", ""));
         assert!(!routes.allow(&Method::POST, "/graphql", "a=1"));
         assert!(!routes.allow(&Method::POST, "/other", ""));
+        let routes = Routes::WithQuery(vec![post("/hook")], &["sig", "time"]);
+        for (query, open) in [
+            ("sig=1&time=2", true),
+            ("time=2&sig=1", true),
+            ("sig", true),
+            ("", false),
+            ("sig=1&time=2&", false),
+            ("sig=1&&time=2", false),
+            ("sig=1&time=2&a=1", false),
+            ("s%69g=1", false),
+            ("SIG=1", false),
+        ] {
+            assert_eq!(routes.allow(&Method::POST, "/hook", query), open, "{query}");
+            assert!(!routes.allow(&Method::GET, "/hook", query), "{query}");
+        }
     }
 
     #[test]

@@ -116,10 +116,7 @@ impl SalesCloud {
     ///
     /// A signature made for one route is good on every other of the same verifier, for ever.
     pub fn with_route(mut self, method: Method, template: &str) -> Result<Self, ConfigError> {
-        let route = Route::new(method, template)?;
-        if let Routes::Only(routes) = &mut self.routes {
-            routes.push(route);
-        }
+        self.routes.push(Route::new(method, template)?);
         Ok(self)
     }
 }

@@ -1,6 +1,6 @@
 //! The signature base: the bytes that are signed, as a list of segments, never joined and never holding the secret.
 
-use super::escape;
+use super::{escape, multipart};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -12,6 +12,8 @@ pub enum Segment<'m> {
     Body,
     /// The body as the inside of a JSON string.
     BodyInJson,
+    /// The body reduced, as Corezoid's clients sign multipart bodies; a body longer than 1 MiB has no such form.
+    BodyReduced,
     /// These bytes.
     Bytes(Cow<'m, [u8]>),
     /// This text as the inside of a JSON string.
@@ -56,6 +58,9 @@ pub enum BodyForm {
     InJson,
     /// Byte for byte.
     Raw,
+    /// Reduced, as Corezoid's clients sign multipart bodies. The body is kept a second time, up to 1 MiB, and hashed at
+    /// its end.
+    Reduced,
 }
 
 /// The bytes that are signed (RFC 9421 calls them so for its own scheme), in order.
@@ -87,6 +92,11 @@ impl<'m> SignatureBase<'m> {
     #[must_use]
     pub fn bytes<B: AsRef<[u8]> + ?Sized>(self, bytes: &'m B) -> Self {
         self.push(Segment::bytes(bytes))
+    }
+
+    /// Appends bytes of its own.
+    pub(crate) fn owned(self, bytes: Vec<u8>) -> Self {
+        self.push(Segment::Bytes(Cow::Owned(bytes)))
     }
 
     /// Appends text as it is.
@@ -141,6 +151,7 @@ impl<'m> SignatureBase<'m> {
         let form = |segment: &Segment<'_>| match segment {
             Segment::Body => Some(BodyForm::Raw),
             Segment::BodyInJson => Some(BodyForm::InJson),
+            Segment::BodyReduced => Some(BodyForm::Reduced),
             Segment::Bytes(_) | Segment::InJson(_) | Segment::Secret => None,
         };
         self.0.iter().find_map(form).unwrap_or(BodyForm::Absent)
@@ -154,6 +165,7 @@ impl<'m> SignatureBase<'m> {
             match segment {
                 Segment::Body => text.extend_from_slice(body),
                 Segment::BodyInJson => escape::escape_into(&mut text, body),
+                Segment::BodyReduced => text.extend_from_slice(&multipart::reduce(body)),
                 Segment::Bytes(bytes) => text.extend_from_slice(bytes),
                 Segment::InJson(inside) => escape::escape_into(&mut text, inside.as_bytes()),
                 Segment::Secret => text.extend_from_slice(b"{SECRET}"),

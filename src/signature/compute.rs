@@ -4,6 +4,7 @@ use super::{
     Algorithm, BodyForm, MacKey, Segment, Signature, SignatureBase,
     escape::{BLOCK, Stage, Utf8},
     key::Keyed,
+    multipart::Multipart,
 };
 use crate::secret::Secret;
 use hmac::{
@@ -33,6 +34,8 @@ pub struct Computation {
     lanes: SmallVec<[Lane; 1]>,
     body: BodyForm,
     utf8: Utf8,
+    /// The body, where it is to be reduced.
+    multipart: Option<Box<Multipart>>,
     /// Whether there was a body that the base has no place for.
     unsigned: bool,
 }
@@ -70,8 +73,8 @@ impl Computation {
         computation
     }
 
-    /// Adds a lane for each of `bases` with each of `keys`, where the computation is: a lane is large. All bases take the
-    /// body in the same form, and none of it has passed.
+    /// Adds a lane for each of `bases` with each of `keys`, where the computation is: a lane is large. All bases take
+    /// the body in the same form, and none of it has passed.
     #[expect(clippy::needless_pass_by_value, reason = "callers have just made the iterator, and keep none")]
     pub(crate) fn add<'k>(
         &mut self,
@@ -103,16 +106,32 @@ impl Computation {
                 stage.escaped(bytes);
                 stage.finish();
             }
+            BodyForm::Reduced => self.multipart.get_or_insert_default().update(bytes),
         }
+    }
+
+    /// Takes in what had to wait for the end of the body.
+    fn complete(&mut self) {
+        if let Some(multipart) = self.multipart.as_deref().filter(|body| !body.is_too_long()) {
+            feed(&mut self.lanes, &multipart.reduced());
+            self.multipart = None;
+        }
+    }
+
+    /// Whether the body is longer than its form in the signature may be.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        self.multipart.as_deref().is_some_and(Multipart::is_too_long)
     }
 
     /// Ends every lane and compares it with the presented signature, in time that depends on neither. A second call
     /// matches nothing.
     ///
     /// A body that had to be text and is not matches nothing: no client can have signed it as text. Nor does a body
-    /// that the base has no place for.
+    /// that the base has no place for, or that is too long for it.
     #[must_use]
     pub fn matches(&mut self, presented: &Signature) -> Option<Matched> {
+        self.complete();
         let mut found = u32::MAX;
         for (index, lane) in (0_u32..).zip(&mut self.lanes) {
             let same = lane.finish().map_or_else(|| 0.into(), |computed| same(&computed, presented));
@@ -123,9 +142,10 @@ impl Computation {
     }
 
     /// The signature of the first lane; `None` if there is no lane, if the body had to be text and is not, or if there
-    /// is a body that the base has no place for.
+    /// is a body that the base has no place for, or that is too long for it.
     #[must_use]
     pub fn sign(mut self) -> Option<Signature> {
+        self.complete();
         let whole = self.is_whole();
         self.lanes.first_mut().filter(|_| whole).and_then(Lane::finish)
     }
@@ -136,8 +156,8 @@ impl Computation {
     }
 
     /// Whether the signature covers all of the body that passed.
-    const fn is_whole(&self) -> bool {
-        self.utf8.is_complete() && !self.unsigned
+    fn is_whole(&self) -> bool {
+        self.utf8.is_complete() && !self.unsigned && !self.is_too_long()
     }
 }
 
@@ -184,7 +204,9 @@ impl Lane {
     /// Takes in what stands before the body, and keeps what comes after it.
     fn begin(&mut self, base: &SignatureBase<'_>, secret: &[u8]) {
         let segments = base.segments();
-        let body = |segment: &Segment<'_>| matches!(segment, Segment::Body | Segment::BodyInJson);
+        let body = |segment: &Segment<'_>| {
+            matches!(segment, Segment::Body | Segment::BodyInJson | Segment::BodyReduced)
+        };
         let split = segments.iter().position(body).unwrap_or(segments.len());
         let mut stage = Stage::new(|bytes| self.update(bytes));
         for segment in &segments[..split] {
@@ -192,7 +214,7 @@ impl Lane {
                 Segment::Bytes(bytes) => stage.raw(bytes),
                 Segment::InJson(text) => stage.escaped(text.as_bytes()),
                 Segment::Secret => stage.past(secret),
-                Segment::Body | Segment::BodyInJson => {}
+                Segment::Body | Segment::BodyInJson | Segment::BodyReduced => {}
             }
         }
         stage.finish();
@@ -214,7 +236,7 @@ impl Lane {
                     stage.finish();
                 }
                 Segment::Secret => self.secrets_in_tail.push(self.tail.len()),
-                Segment::Body | Segment::BodyInJson => {}
+                Segment::Body | Segment::BodyInJson | Segment::BodyReduced => {}
             }
         }
     }

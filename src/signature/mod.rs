@@ -10,7 +10,10 @@ mod compute;
 mod encoding;
 mod escape;
 mod key;
+mod multipart;
+mod trial;
 
+pub(crate) use self::trial::{Hash, Keying, Way, reproduced};
 pub use self::{
     algorithm::Algorithm,
     base::{BodyForm, Segment, SignatureBase},

@@ -219,6 +219,8 @@ pub struct CredentialSummary {
     pub not_before: Option<SystemTime>,
     /// Not from this moment on.
     pub expires_at: Option<SystemTime>,
+    /// Its refused requests are explained until this moment.
+    pub debug_until: Option<SystemTime>,
     /// When it was stored.
     pub created_at: SystemTime,
     /// When a request was last signed with it, to the minute; `None` if none was, or nobody notes it.

@@ -8,6 +8,8 @@ use std::{error::Error, fmt};
 const SHORTEST: usize = 16;
 /// Shortest client secret or read token, in characters: 22 of base64 are the least that hold 128 bits.
 const SHORTEST_TOKEN: usize = 22;
+/// How many characters of a secret that signs are never shown, at least.
+const HIDDEN: usize = 20;
 /// SHA-256 of the secrets that stand in the providers' own documents, where everybody can read them.
 const PUBLISHED: [&str; 2] = [
     // SalesCloud: the value of `applicationSecretKey`.
@@ -134,6 +136,21 @@ pub fn hint(token: &Secret) -> String {
     format!("{}…{}", prefix.unwrap_or_default(), last.unwrap_or_default())
 }
 
+/// Two ends of a secret that signs, as [`hint`] shows those of a read token. Of one with fewer than 24 characters nothing
+/// is shown, and of any other at least twenty are not.
+#[must_use]
+pub fn secret_hint(secret: &Secret) -> Option<String> {
+    let text = std::str::from_utf8(secret.expose()).ok()?;
+    let length = text.chars().count();
+    let last = text.char_indices().rev().nth(3).and_then(|(at, _)| text.get(at..))?;
+    let both = hint(secret);
+    match length.checked_sub(HIDDEN)? {
+        0..4 => None,
+        most if both.chars().count() - 1 <= most => Some(both),
+        _ => Some(format!("…{last}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,5 +224,16 @@ mod tests {
         assert_eq!(hint("0123456789abcdef"), "…cdef");
         assert_eq!(hint("0123456789_abcdef"), "…cdef");
         assert_eq!(hint("abc"), "…");
+    }
+
+    #[test]
+    fn of_a_secret_that_signs_twenty_characters_stay_hidden() {
+        let hint = |text: &str| secret_hint(&Secret::new(text).unwrap());
+        assert_eq!(hint("sk_0123456789abcdefghij"), None);
+        assert_eq!(hint("sk_0123456789abcdefghijk").as_deref(), Some("…hijk"));
+        assert_eq!(hint("sk_0123456789abcdefghijklm").as_deref(), Some("…jklm"));
+        assert_eq!(hint("sk_0123456789abcdefghijklmn").as_deref(), Some("sk_…klmn"));
+        assert_eq!(hint("0123456789abcdefghijklmn").as_deref(), Some("…klmn"));
+        assert_eq!(secret_hint(&Secret::new([0xff; 32]).unwrap()), None);
     }
 }

@@ -1,7 +1,7 @@
 //! When each secret was last used: noted beside the requests, and written to the store once a minute.
 
 use super::StoreError;
-use crate::credential::KeyId;
+use crate::{credential::KeyId, metrics};
 use async_trait::async_trait;
 use std::{
     collections::HashMap,
@@ -115,7 +115,11 @@ impl LastUsed {
         batch.sort_by(|a, b| {
             (a.scheme, a.key_id.as_str(), a.number).cmp(&(b.scheme, b.key_id.as_str(), b.number))
         });
+        let watch = metrics::Watch::start();
         let written = if batch.is_empty() { Ok(()) } else { store.note_uses(&batch).await };
+        if !batch.is_empty() {
+            metrics::store("note_uses", watch);
+        }
         self.with(|uses| match &written {
             // What is older does not hold anything back any more.
             Ok(()) => {

@@ -25,6 +25,9 @@ use std::{
 /// How many secrets of one key live at a time, at most.
 const MOST_LIVE: usize = 3;
 
+/// For how long refused requests of a key are explained, at most: a day, and a minute for clocks that differ.
+pub(super) const LONGEST_DEBUG: Duration = Duration::from_secs(86_460);
+
 /// Changes keys that are stored.
 ///
 /// Every store obeys the same rules, and a database holds them as well against whoever changes it by hand. Asking for
@@ -62,11 +65,11 @@ pub trait KeyLifecycle: fmt::Debug + Send + Sync + 'static {
         by: &By,
     ) -> Result<(), AdminError>;
 
-    /// Sets one of the two limits in time of a key, or takes it away. Times are whole seconds; what is finer is dropped.
+    /// Sets one of the limits in time of a key, or takes it away. Times are whole seconds; what is finer is dropped.
     ///
     /// # Errors
     ///
-    /// As [`set_state`](Self::set_state), and [`ChangeRefused::EndBeforeBeginning`].
+    /// As [`set_state`](Self::set_state), [`ChangeRefused::EndBeforeBeginning`] and [`ChangeRefused::LongDebug`].
     async fn set_limit(&self, scheme: &str, key_id: &KeyId, limit: Limit, by: &By) -> Result<(), AdminError>;
 
     /// Switches a key off.
@@ -139,6 +142,8 @@ pub enum Limit {
     NotBefore(Option<SystemTime>),
     /// It does not work from this moment on.
     ExpiresAt(Option<SystemTime>),
+    /// Its refused requests are explained to the operator until this moment, which lies a day ahead at most.
+    DebugUntil(Option<SystemTime>),
 }
 
 /// A new secret for a key.
@@ -245,6 +250,8 @@ impl Rotated {
 pub enum ChangeRefused {
     /// The key would end before it begins.
     EndBeforeBeginning,
+    /// Its refused requests would be explained for longer than a day.
+    LongDebug,
     /// The older secrets would work for longer than seven days, and nobody said that they may.
     LongOverlap,
     /// Three secrets of the key live already.
@@ -260,6 +267,7 @@ impl fmt::Display for ChangeRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EndBeforeBeginning => "the key would end before it begins",
+            Self::LongDebug => "refused requests would be explained for longer than a day",
             Self::LongOverlap => "the older secrets would work for longer than seven days",
             Self::ManySecrets { .. } => "three secrets of the key work already",
             Self::Revoked => "the key is revoked, and that is for ever",

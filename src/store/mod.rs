@@ -11,10 +11,13 @@ mod admin;
 mod audit;
 #[cfg(feature = "cache")]
 mod cache;
+#[cfg(feature = "_sql")]
+mod census;
 mod import;
 mod last_used;
 mod lifecycle;
 mod memory;
+mod opened;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "_sql")]
@@ -24,6 +27,7 @@ mod sqlite;
 mod tokens;
 #[cfg(feature = "_sql")]
 mod upkeep;
+mod usage;
 
 #[cfg(feature = "cache")]
 pub use self::cache::{CacheLimits, CachingKeyStore, Changes, Lease, Loaded, Source, Wanted};
@@ -39,19 +43,22 @@ pub use self::{
         Account, AdminError, AdminErrorKind, CredentialSummary, KeyAdmin, NewCredential, OrganizationSummary,
         SecretSummary,
     },
-    import::{SecretRefused, check_secret, check_token, fingerprint, hint},
+    import::{SecretRefused, check_secret, check_token, fingerprint, hint, secret_hint},
     last_used::{LastUsed, Use, UseLog},
     lifecycle::{By, ChangeRefused, KeyLifecycle, Limit, Overlap, Rotated, Rotation},
     memory::MemoryKeyStore,
+    opened::{OpenSecrets, OpenedSecret},
     tokens::{
         ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary, SigningKeySummary,
         TokenAdmin,
     },
+    usage::{Caller, Counted, Counts, LATENCY_BOUNDS, Usage, UsageLog, UsageOf},
 };
 #[cfg(feature = "_sql")]
 pub use self::{
     audit::{AuditEntry, AuditLog, AuditQuery},
-    upkeep::{KeyringUse, Resealed, SecretPlace, Upkeep},
+    census::{KeyCensus, KeyCounts, keep_counting_keys},
+    upkeep::{KeyringUse, Resealed, SecretHint, SecretPlace, Upkeep},
 };
 
 use crate::credential::{

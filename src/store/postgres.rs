@@ -19,7 +19,7 @@ use super::{
         listen,
         schema::{ours, require_applied, sql_migrations},
         source::sql_source,
-        sql_key_store, sql_lifecycle, sql_upkeep,
+        sql_key_store, sql_lifecycle, sql_upkeep, sql_usage,
         tokens::sql_tokens,
     },
 };
@@ -282,3 +282,4 @@ sql_source!(PostgresKeyStore over PgConnection, rows: "json_array_elements($1::j
 sql_lifecycle!(PostgresKeyStore over Postgres);
 sql_upkeep!(PostgresKeyStore over Postgres);
 sql_tokens!(PostgresKeyStore over Postgres);
+sql_usage!(PostgresKeyStore over Postgres);

@@ -10,7 +10,7 @@ use super::{
         poll,
         schema::{ours, require_applied, sql_migrations},
         source::sql_source,
-        sql_key_store, sql_lifecycle, sql_upkeep,
+        sql_key_store, sql_lifecycle, sql_upkeep, sql_usage,
         tokens::sql_tokens,
     },
 };
@@ -229,3 +229,4 @@ sql_source!(SqliteKeyStore over SqliteConnection, rows: "json_each($1)", tells_a
 sql_lifecycle!(SqliteKeyStore over Sqlite);
 sql_upkeep!(SqliteKeyStore over Sqlite);
 sql_tokens!(SqliteKeyStore over Sqlite);
+sql_usage!(SqliteKeyStore over Sqlite);

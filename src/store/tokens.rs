@@ -67,6 +67,17 @@ pub trait TokenAdmin: fmt::Debug + Send + Sync + 'static {
     /// [`AdminErrorKind::NotFound`]; [`AdminErrorKind::Invalid`] if the client is revoked: it stays so.
     async fn set_client_state(&self, client_id: &KeyId, state: CredentialState) -> Result<(), AdminError>;
 
+    /// Replaces what a client may do of that which its account may; `None` is all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminErrorKind::NotFound`], or [`AdminErrorKind::Invalid`] for what two lists allow together.
+    async fn set_client_permissions(
+        &self,
+        client_id: &KeyId,
+        permissions: Option<&Permissions>,
+    ) -> Result<(), AdminError>;
+
     /// Stores the hash of a new read token.
     ///
     /// # Errors

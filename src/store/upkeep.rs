@@ -2,7 +2,7 @@
 //! another active key.
 
 use super::{AdminError, By, NewCredential};
-use crate::envelope::OpenError;
+use crate::{credential::KeyId, envelope::OpenError};
 use async_trait::async_trait;
 use std::fmt;
 
@@ -33,6 +33,14 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`AdminErrorKind::Unavailable`](super::AdminErrorKind::Unavailable).
     async fn reseal(&self, after: Option<&SecretPlace>, limit: u32, by: &By) -> Result<Resealed, AdminError>;
+
+    /// How the secrets of a key look, by [`secret_hint`](super::secret_hint); of every key, if none is named. They are
+    /// opened for it, and nothing of them is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminErrorKind::Unavailable`](super::AdminErrorKind::Unavailable).
+    async fn secret_hints(&self, of: Option<(&str, &KeyId)>) -> Result<Vec<SecretHint>, AdminError>;
 
     /// Forgets a keyring key, so that a keyring without it belongs to the database.
     ///
@@ -71,6 +79,20 @@ impl SecretPlace {
     pub(super) fn parts(&self) -> (&str, &str, i64) {
         (&self.scheme, &self.key_id, self.number)
     }
+}
+
+/// How a stored secret looks.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SecretHint {
+    /// The scheme of its key.
+    pub scheme: String,
+    /// The id of its key.
+    pub key_id: String,
+    /// Its number.
+    pub number: i64,
+    /// What is shown of it, `None` if it is too short for that; or why it does not open.
+    pub hint: Result<Option<String>, OpenError>,
 }
 
 /// What came of sealing again.

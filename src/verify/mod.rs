@@ -25,6 +25,7 @@ pub use self::{
 use crate::{
     credential::{Access, KeyId, Organization, Permissions, Principal, Standing},
     error::VerifyErrorKind,
+    outcome::Outcome,
 };
 use http::HeaderValue;
 
@@ -110,10 +111,10 @@ impl Verified {
         self.spelling
     }
 
-    /// The outcome word for logs and metrics.
+    /// What logs and metrics call it.
     #[must_use]
-    pub const fn outcome(&self) -> &'static str {
-        if self.previous_secret { "ok_previous_secret" } else { "ok" }
+    pub const fn outcome(&self) -> Outcome {
+        if self.previous_secret { Outcome::OkPreviousSecret } else { Outcome::Ok }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     credential::{KeyId, Organization, SecretVersion},
     error::{ConfigError, VerifyError, VerifyErrorKind},
     message::Message,
+    metrics::Skew,
     scheme::{Parameters, Presented, Scheme, Tenancy},
     secret::Secret,
     signature::{Computation, MacKey, SignatureBase},
@@ -40,6 +41,7 @@ pub struct SignatureVerifier {
     /// Stands in for the key of a caller who names none that exists, so that the answer costs the same.
     dummy: MacKey,
     last_used: Option<LastUsed>,
+    skew: Skew,
 }
 
 impl SignatureVerifier {
@@ -57,6 +59,7 @@ impl SignatureVerifier {
             organization_paths,
             dummy,
             last_used: None,
+            skew: Skew::default(),
         }
     }
 
@@ -285,11 +288,15 @@ impl Steps for SignatureVerifier {
         head: &Parts,
         target: &Uri,
     ) -> Result<Step, VerifyError> {
+        if verification.signing.as_ref().is_some_and(|signing| signing.computation.is_too_long()) {
+            return Err(VerifyErrorKind::BodyTooLarge.into());
+        }
         if self.prove(verification).is_none() {
             let again = self.next_spellings(verification, head, target).map(|()| Step::Again);
             return again.ok_or_else(|| verification.records.mismatch(verification.arrived).into());
         }
         if let Some(time) = verification.signing.as_ref().and_then(|signing| signing.time) {
+            self.skew.record(time, verification.arrived);
             self.tolerance.check(time, verification.arrived)?;
         }
         let mut now = verification.arrived;

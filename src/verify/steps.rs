@@ -253,6 +253,11 @@ impl Verification {
         })
     }
 
+    /// Whether an operator wants to know why requests of the presented key are refused.
+    pub(crate) fn is_debugged(&self) -> bool {
+        self.records.credential().is_some_and(|key| key.is_debugged(self.arrived))
+    }
+
     /// The scheme that is being verified.
     pub(crate) const fn scheme(&self) -> &'static str {
         self.scheme

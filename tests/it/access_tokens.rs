@@ -186,7 +186,35 @@ async fn a_server_on_postgres_makes_its_signing_key() {
     let guess = "--user somebody:a-secret-that-is-nobodys --data grant_type=client_credentials";
     let (status, answer) = ask(&server, "/auth/token", guess);
     assert_eq!((status, &json(&answer)["error"]), (401, &json!("invalid_client")), "{answer}");
+    server.countersign(&["orgs", "create", "2091"]);
+    server.countersign(&["accounts", "create", "meters", "--organization", "2091"]);
+    let create = "clients create --account meters --organization 2091 --client-id METERS";
+    let secret = server.countersign(&create.split(' ').collect::<Vec<_>>());
+    let grant = format!("--user METERS:{secret} --data grant_type=client_credentials");
+    let (status, answer) = ask(&server, "/auth/token", &grant);
+    assert_eq!(status, 200, "{answer}");
+    let bearer = format!("-H 'Authorization: Bearer {}'", json(&answer)["access_token"].as_str().unwrap());
+    assert_eq!(ask(&server, "/v2.0/site", &bearer), (200, "[]".to_owned()));
+    // The other server knows the key that has signed it.
+    let other = server.start_another();
+    assert_eq!(ask(&other, "/v2.0/site", &bearer).0, 200);
+    server.countersign(&["clients", "revoke", "--client-id", "METERS", "--yes", "--wait"]);
+    assert_eq!((ask(&server, "/v2.0/site", &bearer).0, ask(&other, "/v2.0/site", &bearer).0), (401, 401));
     assert!(server.stop());
+}
+
+#[test]
+fn issuer_and_audience_can_be_chosen() {
+    let server = Server::start(&[]);
+    let other = server.another(&["--token-issuer", "Acme", "--token-audience", "meters"]);
+    let line = "(. ./data/demo.env; curl --silent --fail --user \"$AYYEKA_KEY_ID:$AYYEKA_SECRET\" \
+                --data grant_type=client_credentials";
+    let answer = json(&server.shell(&format!("{line} {}/auth/token)", other.url)));
+    let theirs = answer["access_token"].as_str().unwrap();
+    let (ours, me) = (token(&server), "{ me { id } }");
+    let status = |server, token: &str| graphql(server, &format!("Bearer {token}"), me).0;
+    assert_eq!((status(&server, &ours), status(&other, theirs)), (200, 200));
+    assert_eq!((status(&server, theirs), status(&other, &ours)), (401, 401));
 }
 
 #[test]

@@ -86,6 +86,42 @@ async fn exactly_one_kind_of_credentials_counts() {
     assert_eq!(unsigned.kind, Some(Kind::Missing));
 }
 
+/// What is sent by a provider and what is sent to it may arrive at one place.
+#[tokio::test]
+async fn both_directions_stand_side_by_side() {
+    let [webhook, callback, app] =
+        [Provider::SalesCloudWebhook, Provider::CorezoidCallback, Provider::SalesCloud];
+    let at_root = |provider: Provider| {
+        let mut request = provider.unsigned("{}");
+        *request.uri_mut() = "/".parse().unwrap();
+        provider.signer(provider.key_id(), SECRET).sign(&mut request).unwrap();
+        request
+    };
+    let mut both = at_root(webhook);
+    both.headers_mut().extend(at_root(app).headers().clone());
+    both.headers_mut().insert("host", HOST.parse().unwrap());
+    let mut half = at_root(app);
+    half.headers_mut().insert("x-salescloud-date", "2023-11-14 22:13:20".parse().unwrap());
+    // The webhook's signature covers the query; the callback's credentials are added behind it.
+    let mut on_top = at_root(webhook);
+    callback.signer(callback.key_id(), SECRET).sign(&mut on_top).unwrap();
+    let keys = keys();
+    let all = AnyOf::new(webhook.verifier(Arc::clone(&keys)))
+        .or(callback.verifier(Arc::clone(&keys)))
+        .or(app.verifier(keys));
+    let layer = VerifyLayer::new(all);
+    for (request, expected) in [
+        (at_root(webhook), None),
+        (at_root(callback), None),
+        (at_root(app), None),
+        (both, Some(Kind::Malformed)),
+        (half, Some(Kind::Malformed)),
+        (on_top, Some(Kind::Malformed)),
+    ] {
+        assert_eq!(send(echo(&layer), request).await.kind, expected);
+    }
+}
+
 #[tokio::test]
 async fn a_key_works_in_its_own_scheme_only() {
     for (provider, other) in

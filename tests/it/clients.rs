@@ -3,18 +3,22 @@
 
 use crate::support::client::run;
 use axum::{Router, routing::post};
+use bytes::Bytes;
 use countersign::{
     SignatureVerifier, Verified, VerifyLayer,
     credential::{Credential, KeyId, Organization, Principal, SecretVersion},
     scheme::{Ateliere, Corezoid, SalesCloud, Scheme},
     secret::Secret,
+    sign::Signer,
     signature::MacKey,
     store::MemoryKeyStore,
     verify::AnyOf,
 };
-use http::Method;
+use http::{Method, Request};
 use std::{
+    io::Write as _,
     net::{SocketAddr, TcpListener},
+    process::{Command, Stdio},
     sync::{Arc, LazyLock},
     thread,
 };
@@ -73,6 +77,46 @@ fn corezoid_clients_are_verified() {
     }
 }
 
+#[test]
+fn corezoid_uploads_are_verified() {
+    let url = format!("http://{}/api/2/upload", *SERVER);
+    let settings = [("BASE_URL", &*url), ("KEY_ID", "13000"), ("BODY", r#"[{"title":"Тест – №1"}]"#)];
+    for file in ["corezoid_upload.cjs", "corezoid_upload.py"] {
+        passes(file, &settings, "ops - --");
+        refuses(file, &settings, &["body", "time", "signature"]);
+    }
+}
+
+/// What `curl -F` sends is recorded, signed and sent once more: curl does not say beforehand what it will send.
+#[test]
+fn a_form_of_curl_s_can_be_signed() {
+    let recorded = Command::new("curl")
+        .args(["--silent", "--fail", "--noproxy", "*", "-F", "type=create"])
+        .args(["-F", "scheme=[{\"a\":\r\n1}];filename=a.json;type=application/octet-stream"])
+        .arg(format!("http://{}/record", *SERVER))
+        .output()
+        .unwrap();
+    assert!(recorded.status.success());
+    let body = recorded.stdout;
+    assert!(body.starts_with(b"--") && body.ends_with(b"--\r\n"));
+    let scheme = Corezoid::default().with_multipart_route("/api/2/upload").unwrap();
+    let signer = Signer::new(scheme, "13000", &Secret::new(SECRET).unwrap());
+    let mut request = Request::post(format!("http://{}/api/2/upload", *SERVER)).body(body).unwrap();
+    let text = signer.signature_base(&request).unwrap();
+    assert!(text.contains("application/octet\r\n[{\"a\":1}]") && !text.contains("----"), "{text}");
+    signer.sign(&mut request).unwrap();
+    let mut sent = Command::new("curl")
+        .args(["--silent", "--fail", "--noproxy", "*", "--data-binary", "@-"])
+        .arg(request.uri().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    sent.stdin.take().unwrap().write_all(request.body()).unwrap();
+    let answer = sent.wait_with_output().unwrap();
+    assert!(answer.status.success() && answer.stdout.starts_with(b"ops - --"));
+}
+
 fn passes(file: &str, settings: &[(&str, &str)], begin: &str) {
     let (status, body) = run(file, settings, SECRET, "");
     assert_eq!(status, 200, "{file}: {body}");
@@ -106,12 +150,14 @@ fn app() -> Router {
     let graphql =
         AnyOf::new(SignatureVerifier::new(Ateliere::default().with_plain_http(), Arc::clone(&keys)))
             .or(SignatureVerifier::new(salescloud, Arc::clone(&keys)));
-    let ops = SignatureVerifier::new(Corezoid::default(), keys);
+    let corezoid = Corezoid::default().with_multipart_route("/api/2/upload").unwrap();
+    let ops = SignatureVerifier::new(corezoid, keys);
     let graphql = Router::new().route("/graphql", post(echo)).layer(VerifyLayer::new(graphql));
     let ops = Router::new()
         .route("/api/2/json/{login}/{time}/{signature}", post(echo))
+        .route("/api/2/upload/{login}/{time}/{signature}", post(echo))
         .layer(VerifyLayer::new(ops));
-    graphql.merge(ops)
+    graphql.merge(ops).route("/record", post(async |body: Bytes| body))
 }
 
 async fn echo(caller: Verified, body: String) -> String {

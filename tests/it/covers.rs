@@ -6,7 +6,7 @@ use bytes::Bytes;
 use countersign::{
     clock::ManualClock,
     message::Message,
-    scheme::{Ateliere, Corezoid, Covers, SalesCloud, Scheme},
+    scheme::{Ateliere, Corezoid, CorezoidCallback, Covers, SalesCloud, SalesCloudWebhook, Scheme},
     secret::Secret,
     sign::Signer,
     signature::{Computation, MacKey},
@@ -100,10 +100,55 @@ async fn salescloud_covers_what_it_says() {
     hold(&SalesCloud::default(), &wide, "/", table).await;
 }
 
+#[tokio::test]
+async fn corezoid_callback_covers_what_it_says() {
+    let wide = CorezoidCallback::default().with_route(Method::POST, "/hooks").unwrap();
+    let wide = wide.with_route(Method::PUT, "/").unwrap();
+    let table: [Row; 7] = [
+        ("method", METHOD, ["malformed", "ok"]),
+        ("authority", AUTHORITY, ["ok"; 2]),
+        ("path", |request| replace(request, "/?", "/hooks?"), ["malformed", "ok"]),
+        ("query", |request| replace(request, "?", "?a=1&"), ["malformed"; 2]),
+        ("body", BODY, ["bad_signature"; 2]),
+        // Nothing in a request names one; the key's own counts.
+        ("organization", NOTHING, ["ok"; 2]),
+        ("time", |request| replace(request, "=1700000000", "=2015360000"), ["bad_signature"; 2]),
+    ];
+    hold(&CorezoidCallback::default(), &wide, "/", table).await;
+}
+
+#[tokio::test]
+async fn salescloud_webhook_covers_what_it_says() {
+    let wide = SalesCloudWebhook::default().with_method(Method::PUT);
+    let table: [Row; 7] = [
+        ("method", METHOD, ["malformed", "bad_signature"]),
+        ("authority", AUTHORITY, ["bad_signature"; 2]),
+        ("path", |request| replace(request, "/hook", "/other"), ["bad_signature"; 2]),
+        ("query", QUERY, ["bad_signature"; 2]),
+        ("body", BODY, ["bad_signature"; 2]),
+        ("organization", NOTHING, ["ok"; 2]),
+        (
+            "time",
+            |request| {
+                let later = HeaderValue::from_static("2033-11-11 22:13:20");
+                assert!(request.headers_mut().insert("x-salescloud-date", later).is_some());
+            },
+            ["bad_signature"; 2],
+        ),
+    ];
+    hold(&SalesCloudWebhook::default(), &wide, "/hook?a=1", table).await;
+}
+
 /// A signed time that is not tampered with is held against the clock.
 #[tokio::test]
 async fn a_signed_time_is_kept_within_the_tolerance() {
-    let request = signed(&Corezoid::default(), "/api/2/json");
+    in_time(&Corezoid::default(), "/api/2/json").await;
+    in_time(&CorezoidCallback::default(), "/").await;
+    in_time(&SalesCloudWebhook::default(), "/hook").await;
+}
+
+async fn in_time<S: Scheme + Clone>(scheme: &S, target: &str) {
+    let request = signed(scheme, target);
     for (now, word) in [
         (NOW - 300, "ok"),
         (NOW - 301, "future"),
@@ -112,9 +157,8 @@ async fn a_signed_time_is_kept_within_the_tolerance() {
         (NOW + 301, "stale"),
         (NOW * 1000, "stale"),
     ] {
-        let answer =
-            send(&guard(Corezoid::default(), KEY, now), request.clone().map(Full::<Bytes>::from)).await;
-        assert_eq!(outcome(&answer), word, "{now}");
+        let answer = send(&guard(scheme.clone(), KEY, now), request.clone().map(Full::<Bytes>::from)).await;
+        assert_eq!(outcome(&answer), word, "{} {now}", scheme.name());
     }
 }
 
@@ -184,7 +228,13 @@ fn the_docs_say_what_is_covered() {
     let schemes = [
         ("ateliere", Ateliere::default().covers(), page("src/scheme/ateliere/mod.rs")),
         ("corezoid", Corezoid::default().covers(), page("src/scheme/corezoid.rs")),
+        ("corezoid-callback", CorezoidCallback::default().covers(), page("src/scheme/corezoid_callback.rs")),
         ("salescloud", SalesCloud::default().covers(), page("src/scheme/salescloud.rs")),
+        (
+            "salescloud-webhook",
+            SalesCloudWebhook::default().covers(),
+            page("src/scheme/salescloud_webhook/mod.rs"),
+        ),
     ];
     let names = |covers: Covers, covered: bool| -> BTreeSet<&str> {
         fields(covers).into_iter().filter(|field| field.1 == covered).map(|field| field.0).collect()
@@ -193,7 +243,8 @@ fn the_docs_say_what_is_covered() {
         let rows = table(&page(name));
         assert_eq!(rows.len(), schemes.len(), "{name}");
         for (row, (scheme, covers, _)) in rows.iter().zip(&schemes) {
-            assert!(row[0].1.to_lowercase().contains(scheme), "{name}: {row:?}");
+            let named = row[0].1.to_lowercase().replace('-', "");
+            assert!(named.contains(&format!("`{}`", scheme.replace('-', ""))), "{name}: {row:?}");
             for (heading, cell) in row {
                 let listed = || cell.split(", ").collect::<BTreeSet<_>>();
                 match &**heading {

@@ -26,7 +26,8 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, advance};
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _};
+use tower_http::{body::Limited, limit::RequestBodyLimitLayer};
 
 const CLIENT: Provider = Provider::Corezoid;
 
@@ -92,6 +93,15 @@ async fn a_body_that_breaks_off_is_malformed_and_left_alone() {
         let answer = ask(echo(&layer(CLIENT)), arriving("{}", steps)).await;
         assert_eq!((answer.status, answer.kind), (StatusCode::BAD_REQUEST, Some(Kind::MalformedMessage)));
     }
+}
+
+#[tokio::test]
+async fn a_body_that_somebody_further_out_finds_too_long_is_too_long() {
+    let app = RequestBodyLimitLayer::new(100).layer(echo::<Limited<Script>>(&layer(CLIENT)));
+    let steps = [Step::Data("a".repeat(60).into()), Step::Later, Step::Data("a".repeat(60).into())];
+    let answer = app.oneshot(arriving("a".repeat(120), steps)).await.unwrap();
+    let answer = Answer::read(answer).await;
+    assert_eq!((answer.status, answer.kind), (StatusCode::PAYLOAD_TOO_LARGE, Some(Kind::BodyTooLarge)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,9 @@
 // Says to clippy that a helper here may `unwrap` like the test that calls it.
 #![cfg(test)]
 
+// Which clients call, what they use, and that neither an end nor a stranger spoils the counts.
+#[cfg(feature = "cli")]
+mod awareness;
 // Access tokens and read tokens at the reference server, as their clients meet them.
 #[cfg(feature = "cli")]
 mod access_tokens;
@@ -18,13 +21,18 @@ mod cache;
 // What the command line prints, and how it ends.
 #[cfg(feature = "cli")]
 mod cli;
-// What a killed command leaves in the store: nothing half done.
-#[cfg(all(feature = "cli", unix))]
+// What a killed program leaves in the store: nothing half done.
+#[cfg(all(feature = "cli", target_os = "linux"))]
 mod cli_kills;
 // Foreign clients, run as they are.
 mod clients;
+// That a running server explains refusals of keys under debug, to operators only.
+#[cfg(feature = "cli")]
+mod debugged;
 // What a signature covers, and that the docs say so.
 mod covers;
+// Mistakes that clients make, and what is said about them.
+mod explain;
 // Which operation of a GraphQL document runs, and that the executor agrees.
 #[cfg(feature = "graphql")]
 mod graphql_operations;
@@ -48,13 +56,24 @@ mod last_used;
 mod layering;
 // That nothing anywhere prints a secret, or a signature that may be valid.
 mod leaks;
+// The same of servers, whose log, metrics and answers are searched.
+#[cfg(feature = "cli")]
+mod leaks_of_servers;
 // What a request may cost before it is verified: bytes, time, turns.
 mod limits;
+// What is measured, and that docs, dashboard and alerts say the same.
+#[cfg(feature = "cli")]
+mod metrics;
 // Where the layer may stand, and what the inner service then reads.
 mod middleware;
 // The issuer of tokens, and who gets through with them.
 #[cfg(feature = "oauth2")]
 mod oauth2;
+// Stand-ins of the providers, for those who test their clients.
+#[cfg(feature = "mock")]
+mod mock;
+// One word and one name for what became of each request.
+mod outcomes;
 // What a verified caller may do, and how it is told that it may not.
 mod permissions;
 // What holds for every request of every scheme.
@@ -67,6 +86,9 @@ mod readme;
 mod reference_server;
 // What a caller that is refused gets to see.
 mod refusals;
+// What clients sign, and that it gets through.
+#[cfg(feature = "client")]
+mod signers;
 // How fast a revoked key stops, on two servers under load.
 #[cfg(feature = "cli")]
 mod revocation;
@@ -77,6 +99,9 @@ mod sockets;
 // What every key store does and refuses, run over each of them.
 #[cfg(feature = "sqlite")]
 mod store_contract;
+// What a server answers whose key store is damaged, or away.
+#[cfg(feature = "cli")]
+mod store_trouble;
 // What several of these share.
 mod support;
 // Which of the URLs that clients type a server can know again.

@@ -14,7 +14,7 @@ async fn whoami(caller: Verified, body: Bytes) -> String {
     format!("{} sent {} bytes", caller.principal(), body.len())
 }
 
-/// Every place in which the layer may stand, by name; all of them serve the three providers' paths.
+/// Every place in which the layer may stand, by name; all of them serve the paths of every provider.
 fn positions(provider: Provider) -> Vec<(&'static str, App)> {
     let path = match provider {
         Provider::Corezoid => "/api/2/json/{login}/{time}/{signature}",

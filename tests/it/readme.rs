@@ -10,10 +10,13 @@
 //! * `text` is only shown. Any other word fails the test, so that nothing stays unrun by mistake.
 
 use crate::support::markdown::blocks;
-use countersign::scheme::{Ateliere, Corezoid, Covers, SalesCloud, Scheme};
+use countersign::scheme::{
+    Ateliere, Corezoid, CorezoidCallback, Covers, SalesCloud, SalesCloudWebhook, Scheme,
+};
 use std::{
     env,
     fs::{self, File},
+    io::{BufRead as _, BufReader},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -29,13 +32,16 @@ fn every_command_works() {
     let scratch = scratch();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
-    let mut server = None;
+    let (mut server, mut mock) = (None, None);
     for (_, commands) in blocks(README).into_iter().filter(|(language, _)| *language == "sh") {
         let mut script = String::new();
         for line in commands.lines() {
             match line.trim() {
                 "./x serve" => server = Some(Server::start(&scratch, &address)),
                 "./x test" => {}
+                line if line.starts_with("countersign mock") => {
+                    mock = Some(Background::start(shell(&scratch).args(["-c", &format!("exec {line}")])));
+                }
                 line => script += &format!("{}\n", line.replace(ADDRESS, &address)),
             }
         }
@@ -44,6 +50,7 @@ fn every_command_works() {
         assert!(ran.status.success(), "{}\n{script}\n{told}", ran.status);
     }
     assert!(server.is_some(), "README.md does not start the server");
+    assert!(mock.is_some(), "README.md does not start a mock");
 }
 
 #[test]
@@ -58,7 +65,13 @@ fn every_block_is_run_or_said_to_be_shown_only() {
 
 #[test]
 fn the_table_says_what_each_scheme_signs() {
-    let schemes: [&dyn Scheme; 3] = [&Ateliere::default(), &Corezoid::default(), &SalesCloud::default()];
+    let schemes: [&dyn Scheme; 5] = [
+        &Ateliere::default(),
+        &Corezoid::default(),
+        &CorezoidCallback::default(),
+        &SalesCloud::default(),
+        &SalesCloudWebhook::default(),
+    ];
     for scheme in schemes {
         let start = format!("| `{}` |", scheme.name());
         let row = README.lines().find_map(|line| line.strip_prefix(&start)).expect("a row for the scheme");
@@ -106,6 +119,27 @@ fn shell(scratch: &Path) -> Command {
         .env("PATH", env::join_paths([built].into_iter().chain(env::split_paths(&path))).unwrap())
         .stdin(Stdio::null());
     shell
+}
+
+/// A command that goes on; stopped when dropped.
+struct Background(Child);
+
+impl Background {
+    /// Starts it, and waits until it says something.
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "it ended before it said anything: {command:?}");
+        Self(child)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 /// The example server; stopped when dropped.

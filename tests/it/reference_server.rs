@@ -155,6 +155,13 @@ fn keys_work_at_the_next_request(server: &Server) {
 }
 
 #[test]
+fn a_tolerance_that_is_none_is_refused_with_advice() {
+    let ran = Command::new(built("examples/server")).args(["--tolerance", "abc"]).output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(!ran.status.success() && told.contains("write whole seconds, or `off`"), "{told}");
+}
+
+#[test]
 fn demonstration_keys_work_where_nobody_else_can_reach_them_only() {
     let server = Server::start(&[]);
     // SalesCloud signs no host, so that only the key can be what is refused.

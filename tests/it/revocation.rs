@@ -6,14 +6,18 @@
 
 use crate::support::{postgres::Database, server::Server};
 use countersign::{
-    clock::SystemClock,
-    credential::{KeyId, Organization, Principal},
+    clock::{Clock as _, SystemClock},
+    credential::{KeyId, Organization, Principal, TokenAlgorithm, TokenKey},
     envelope::Keyring,
+    jwt::{Claims, PrivateKey, Profile},
     scheme::SalesCloud,
     secret::Secret,
     sign::Signer,
     signature::Algorithm,
-    store::{KeyAdmin as _, NewCredential, PostgresKeyStore},
+    store::{
+        KeyAdmin as _, NewClient, NewCredential, NewReadToken, NewSigningKey, PostgresKeyStore,
+        TokenAdmin as _,
+    },
 };
 use http::Request;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -30,24 +34,79 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What an operator does to one kind of row, and how it is undone for the next time; `{}` is the app.
-const KINDS: [(&str, &str, &str); 5] = [
-    ("credential", "UPDATE credentials SET state = 'revoked' WHERE key_id = '{}'", "SELECT 1"),
-    ("secret version", "UPDATE secret_versions SET retires_at = 1 WHERE key_id = '{}'", "SELECT 1"),
-    ("installation", "DELETE FROM app_installations WHERE key_id = '{}'", "SELECT 1"),
-    (
-        "account",
-        "UPDATE accounts SET state = 'disabled' WHERE id = 'ops'",
-        "UPDATE accounts SET state = 'active' WHERE id = 'ops'",
-    ),
-    (
-        "organization",
-        "UPDATE organizations SET state = 'disabled' WHERE id = '7b371391-1561-4cac-8f86-9b7bcba83db2'",
-        "UPDATE organizations SET state = 'active' WHERE id = '7b371391-1561-4cac-8f86-9b7bcba83db2'",
-    ),
+/// A kind of row that decides over requests.
+struct Kind {
+    name: &'static str,
+    /// By what the requests are verified that it decides over.
+    by: By,
+    /// What an operator does to it; `{}` is the name of what was made for the round.
+    revoke: &'static str,
+    /// How that is undone for the next time, where it can be.
+    undo: &'static str,
+}
+
+/// What vouches for a request.
+#[derive(Clone, Copy)]
+enum By {
+    App,
+    ReadToken,
+    Client,
+}
+
+const KINDS: [Kind; 8] = [
+    Kind {
+        name: "account",
+        by: By::App,
+        revoke: "UPDATE accounts SET state = 'disabled' WHERE id = 'ops'",
+        undo: "UPDATE accounts SET state = 'active' WHERE id = 'ops'",
+    },
+    Kind {
+        name: "organization",
+        by: By::App,
+        revoke: "UPDATE organizations SET state = 'disabled' WHERE id = '7b371391-1561-4cac-8f86-9b7bcba83db2'",
+        undo: "UPDATE organizations SET state = 'active' WHERE id = '7b371391-1561-4cac-8f86-9b7bcba83db2'",
+    },
+    Kind {
+        name: "credential",
+        by: By::App,
+        revoke: "UPDATE credentials SET state = 'revoked' WHERE key_id = '{}'",
+        undo: "SELECT 1",
+    },
+    Kind {
+        name: "secret version",
+        by: By::App,
+        revoke: "UPDATE secret_versions SET retires_at = 1 WHERE key_id = '{}'",
+        undo: "SELECT 1",
+    },
+    Kind {
+        name: "installation",
+        by: By::App,
+        revoke: "DELETE FROM app_installations WHERE key_id = '{}'",
+        undo: "SELECT 1",
+    },
+    Kind {
+        name: "read token",
+        by: By::ReadToken,
+        revoke: "UPDATE read_tokens SET state = 'revoked' WHERE id = '{}'",
+        undo: "SELECT 1",
+    },
+    Kind {
+        name: "OAuth client",
+        by: By::Client,
+        revoke: "UPDATE oauth_clients SET state = 'revoked' WHERE client_id = '{}'",
+        undo: "SELECT 1",
+    },
+    Kind {
+        name: "token key",
+        by: By::Client,
+        revoke: "UPDATE token_keys SET retires_at = 1 WHERE kid = '{}'",
+        undo: "SELECT 1",
+    },
 ];
 /// The organization that installs the apps.
 const GLOBEX: &str = "7b371391-1561-4cac-8f86-9b7bcba83db2";
+/// What is asked.
+const BODY: &str = r#"{"query":"{ me { keyId } }"}"#;
 /// Connections to each server.
 const CONNECTIONS: usize = 2;
 /// Refusals in a row after which a connection counts as refused for good.
@@ -75,8 +134,8 @@ async fn a_revocation_is_effective_within_a_second() {
     let two = one.start_another();
     let keyring = Keyring::load(&one.folder().join("data/keyring")).unwrap();
     let store = PostgresKeyStore::open(database.url(), keyring, SystemClock).await.unwrap();
-    store.create_account(&Principal::new("ops").unwrap(), None).await.unwrap();
-    store.create_organization(&Organization::new(GLOBEX).unwrap(), None).await.unwrap();
+    store.create_account(&ops(), None).await.unwrap();
+    store.create_organization(&globex(), None).await.unwrap();
     let mut operator = PgConnection::connect(database.url()).await.unwrap();
 
     let (send, sent) = watch::channel((0, Arc::new(Vec::new())));
@@ -95,15 +154,20 @@ async fn a_revocation_is_effective_within_a_second() {
         "{:<16}{:>10}{:>10}{:>10}   ms from the commit to the last accepted request",
         "", "p50", "p99", "max"
     );
-    for (kind, revoke, undo) in KINDS {
+    for Kind { name: kind, by, revoke, undo } in KINDS {
         let mut times = Vec::new();
         for _ in 0..rounds {
             round += 1;
-            let app = format!("edadd893-9472-4324-a4db-{round:012}");
-            send.send_replace((round, Arc::new(make(&store, &app).await)));
+            let id = format!("edadd893-9472-4324-a4db-{round:012}");
+            let request = match by {
+                By::App => signed_by_app(&store, &id).await,
+                By::ReadToken => with_read_token(&store, &id).await,
+                By::Client => with_access_token(&store, &id).await,
+            };
+            send.send_replace((round, Arc::new(request)));
             until(&met, |met| met.round == round && met.last_accepted.is_some()).await;
             tokio::time::sleep(Duration::from_millis(random(&mut seed) % 30)).await;
-            operator.execute(AssertSqlSafe(revoke.replace("{}", &app))).await.unwrap();
+            operator.execute(AssertSqlSafe(revoke.replace("{}", &id))).await.unwrap();
             let committed = Instant::now();
             until(&met, |met| met.refusals >= REFUSALS).await;
             let last = met.iter().filter_map(|met| met.lock().unwrap().last_accepted).max().unwrap();
@@ -119,24 +183,60 @@ async fn a_revocation_is_effective_within_a_second() {
 }
 
 /// Makes an app that [`GLOBEX`] has installed, and a request that is signed by it.
-async fn make(store: &PostgresKeyStore, app: &str) -> Vec<u8> {
+async fn signed_by_app(store: &PostgresKeyStore, app: &str) -> Vec<u8> {
     let secret = Secret::new("3f9a64b0d1c84e3db2f7a5908c6e1d42").unwrap();
-    let (key_id, ops) = (KeyId::new(app).unwrap(), Principal::new("ops").unwrap());
-    let globex = Organization::new(GLOBEX).unwrap();
+    let key_id = name(app);
     let mut key =
-        NewCredential::new("salescloud", key_id.clone(), Algorithm::HmacSha256, ops, secret.clone());
+        NewCredential::new("salescloud", key_id.clone(), Algorithm::HmacSha256, ops(), secret.clone());
     key.public_key = Some("public".into());
     store.create_credential(&key).await.unwrap();
-    store.install("salescloud", &key_id, &globex).await.unwrap();
-    let body = r#"{"query":"{ me { keyId } }"}"#;
-    let mut request = Request::post("http://localhost/").body(body).unwrap();
+    store.install("salescloud", &key_id, &globex()).await.unwrap();
+    let mut request = Request::post("http://localhost/").body(BODY).unwrap();
     let signer = Signer::new(SalesCloud::default(), app, &secret);
     signer.with_organization(GLOBEX).with_public_key("public").sign(&mut request).unwrap();
-    let mut text = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n".to_owned();
-    for (name, value) in request.headers() {
-        write!(text, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
+    let headers = request.headers().iter();
+    post("/", headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())))
+}
+
+/// Makes a read token, and a request that shows it.
+async fn with_read_token(store: &PostgresKeyStore, id: &str) -> Vec<u8> {
+    let token = format!("rat_{id}");
+    let new = NewReadToken::new(name(id), ops(), globex(), Secret::new(&*token).unwrap());
+    store.create_read_token(&new).await.unwrap();
+    post("/graphql", [format!("authorization: ReadAccessToken {token}")])
+}
+
+/// Makes a client and a key that signs tokens, both of one name, and a request with a token of theirs.
+async fn with_access_token(store: &PostgresKeyStore, id: &str) -> Vec<u8> {
+    let secret = Secret::new("3f9a64b0d1c84e3db2f7a5908c6e1d42").unwrap();
+    store.create_client(&NewClient::new(name(id), ops(), secret)).await.unwrap();
+    let key = PrivateKey::generate(TokenAlgorithm::Es256).await.unwrap();
+    let public = TokenKey::new(name(id), TokenAlgorithm::Es256, key.public_key().to_der().unwrap());
+    store.add_signing_key(&NewSigningKey::new(public, key.to_pkcs8().unwrap())).await.unwrap();
+    let (subject, hour) = (format!("ops:{id}"), Duration::from_secs(3600));
+    let claims = Claims::issue(&Profile::new("Cloud", "2091"), &subject, SystemClock.now(), hour);
+    post("/graphql", [format!("authorization: Bearer {}", key.sign(&claims, None).unwrap())])
+}
+
+fn name(text: &str) -> KeyId {
+    KeyId::new(text).unwrap()
+}
+
+fn ops() -> Principal {
+    Principal::new("ops").unwrap()
+}
+
+fn globex() -> Organization {
+    Organization::new(GLOBEX).unwrap()
+}
+
+/// A request as it is sent.
+fn post(path: &str, headers: impl IntoIterator<Item = String>) -> Vec<u8> {
+    let mut text = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n");
+    for header in headers {
+        write!(text, "{header}\r\n").unwrap();
     }
-    write!(text, "content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(text, "content-length: {}\r\n\r\n{BODY}", BODY.len()).unwrap();
     text.into_bytes()
 }
 

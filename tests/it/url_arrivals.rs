@@ -97,7 +97,7 @@ async fn replay(typed: &Typed, arrival: &Arrival) -> &'static str {
         Ok((caller, _)) if caller.spelling() == 0 => "as it arrived",
         Ok(_) => "another spelling",
         Err(VerifyErrorKind::BadSignature) => "refused",
-        Err(kind) => kind.outcome(),
+        Err(kind) => kind.outcome().as_str(),
     }
 }
 

@@ -27,7 +27,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use countersign::{Verified, VerifyLayer, clock::Clock, middleware::RequirePermissionLayer};
+use countersign::{
+    Verified, VerifyLayer, awareness::ClientUsage, clock::Clock, middleware::RequirePermissionLayer,
+};
 use serde_json::{Value, json};
 use sqlx::AnyPool;
 use std::{convert::Infallible, sync::Arc, time::UNIX_EPOCH};
@@ -51,17 +53,23 @@ pub(crate) struct OpsEndpoint {
 ///
 /// A method that a route does not have is answered before the guard: Corezoid's clients know that answer, and no handler
 /// stands behind it.
-pub(crate) fn ops_routes(endpoint: OpsEndpoint, guard: VerifyLayer) -> Router {
+pub(crate) fn ops_routes(endpoint: OpsEndpoint, guard: VerifyLayer, usage: &ClientUsage) -> Router {
     let perform = |State(endpoint): State<OpsEndpoint>, verified: Verified, body: Bytes| async move {
         endpoint.answer(&Caller::from(&verified), &body).await
     };
     let download = |State(endpoint): State<OpsEndpoint>, verified: Verified, path: Path<[String; 4]>| async move {
         endpoint.download(&Caller::from(&verified), &path[0]).await
     };
-    let perform = post(perform).layer(guard.clone()).fallback(method_not_allowed);
+    let perform = post(perform)
+        .layer::<_, Infallible>(usage.layer())
+        .layer::<_, Infallible>(guard.clone())
+        .layer(usage.layer())
+        .fallback(method_not_allowed);
     let download = get(download)
         .layer::<_, Infallible>(RequirePermissionLayer::new("ops:read"))
-        .layer(guard)
+        .layer::<_, Infallible>(usage.layer())
+        .layer::<_, Infallible>(guard)
+        .layer(usage.layer())
         .fallback(method_not_allowed);
     Router::new()
         .route("/api/1/json/{login}/{time}/{signature}", perform.clone())

@@ -8,6 +8,7 @@ pub(crate) mod apps;
 mod catalogue;
 mod log;
 mod shop;
+pub(crate) mod usage;
 
 use self::apps::Apps;
 use crate::{caller::Caller, db};
@@ -41,6 +42,7 @@ pub(crate) fn build(pool: AnyPool, apps: Arc<dyn Apps>, clock: Arc<dyn Clock>) -
         .data(pool)
         .data(apps)
         .data(clock)
+        .extension(usage::NoteFields)
         .limit_depth(DEPTH_LIMIT)
         .limit_complexity(COMPLEXITY_LIMIT)
         .finish()

@@ -7,8 +7,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use countersign::middleware::RequestId;
 use serde_json::json;
-use tower_http::request_id::RequestId;
 
 /// A request failed.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub(super) async fn shape(request: Request, next: Next) -> Response {
         // The router's own, like a method that a route does not have.
         None => status.canonical_reason().unwrap_or_default().to_owned(),
     };
-    let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    let id = id.as_ref().map(RequestId::as_str).unwrap_or_default();
     let (mut head, _) = response.into_parts();
     head.headers.remove("content-length");
     head.headers.remove("content-type");

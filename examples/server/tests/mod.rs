@@ -70,6 +70,7 @@ fn caller(organization: Option<&str>) -> Caller {
         organization: organization.map(str::to_owned),
         permissions: Permissions::all(),
         access: Access::Write,
+        client: None,
     }
 }
 

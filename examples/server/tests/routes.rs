@@ -12,6 +12,7 @@ use axum::{
 };
 use countersign::{
     SignatureVerifier, VerifyLayer,
+    awareness::ClientUsage,
     clock::ManualClock,
     credential::{Credential, Organization, Principal, SecretVersion},
     scheme::{Ateliere, Corezoid, Scheme},
@@ -55,7 +56,7 @@ async fn signed_operations_and_downloads_arrive() {
     let endpoint = OpsEndpoint::new(database.pool.clone(), Arc::new(clock()), "https://ops.example.com");
     let corezoid = Corezoid::default().with_route(Method::GET, "/user_downloads/{file}").unwrap();
     let verifier = SignatureVerifier::new(corezoid.clone(), keys(&corezoid)).with_clock(clock());
-    let routes = ops_routes(endpoint, VerifyLayer::new(verifier));
+    let routes = ops_routes(endpoint, VerifyLayer::new(verifier), &ClientUsage::default());
     let signer = Signer::new(corezoid, KEY_ID, &secret()).with_clock(clock());
     let signed = |method: &str, url: &str, body: &str| {
         let mut request = Request::builder().method(method).uri(url).body(body.to_owned()).unwrap();

@@ -10,7 +10,7 @@ use axum::{
 use countersign::{
     SignatureVerifier, VerifyLayer,
     credential::{Credential, Organization, Permissions, Principal, SecretVersion},
-    middleware::MessageErrors,
+    middleware::{MessageErrors, RequestIdLayer},
     scheme::{Ateliere, Scheme as _},
     secret::Secret,
     sign::Signer,
@@ -19,7 +19,6 @@ use countersign::{
 };
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
 /// The routes over a database in which two organizations have sites, guarded by a scheme that signs URLs.
 struct Api {
@@ -53,8 +52,7 @@ impl Api {
         let guard = VerifyLayer::new(SignatureVerifier::new(scheme(), keys));
         let routes = sites_routes(database.pool.clone())
             .layer(guard.with_rejection(MessageErrors::default()))
-            .layer(PropagateRequestIdLayer::x_request_id())
-            .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid));
+            .layer(RequestIdLayer::new());
         Self { _database: database, routes }
     }
 

@@ -6,12 +6,15 @@ use crate::{
     clients::ClientsCommand,
     completions::CompletionsArgs,
     doctor::DoctorArgs,
+    explain::ExplainArgs,
     failure::{Exit, Failure},
     keys::KeysCommand,
     migrate::MigrateArgs,
+    mock::MockArgs,
     orgs::OrgsCommand,
     output::{Format, Output},
     sign::SignArgs,
+    stats::StatsArgs,
     tokens::TokensCommand,
     verify::VerifyArgs,
 };
@@ -35,9 +38,10 @@ Examples:
   countersign sign --scheme ateliere --key-id pk_1 --body q.json \\
       --url https://api.example.com/graphql
   countersign verify --scheme ateliere --request request.http
+  countersign explain --scheme ateliere --request request.http
 
 Data goes to stdout, everything else to stderr. With `-o json` each of them
-carries at most one document, and moments are RFC 3339 in UTC.
+carries at most one document (`mock` goes on telling), and moments are RFC 3339 in UTC.
 
 Exit codes:
   0  done
@@ -84,16 +88,22 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// See whether database, keyring, clock and servers are well
     Doctor(DoctorArgs),
+    /// Say why a request was refused, and prove it by recomputing its signature
+    Explain(ExplainArgs),
     /// Create, import, rotate, switch off, revoke, list and show keys
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Bring the database to this version
     Migrate(MigrateArgs),
+    /// Stand in for a provider, so that a client can be tested
+    Mock(MockArgs),
     /// Create, list and switch off organizations, and install apps in them
     #[command(subcommand)]
     Orgs(OrgsCommand),
     /// Sign a request and print what to send
     Sign(SignArgs),
+    /// See which clients call, in which versions, and who still uses what
+    Stats(StatsArgs),
     /// Create, list and revoke read tokens, and look into JWTs
     #[command(subcommand)]
     Tokens(TokensCommand),

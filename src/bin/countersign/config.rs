@@ -106,6 +106,13 @@ impl StoreArgs {
         self.open(self.keyring()?).await
     }
 
+    /// The same, for what is done for a reason.
+    pub async fn open_existing_because(&self, reason: &ReasonArgs) -> Result<Store, Failure> {
+        self.must_exist()?;
+        let database = self.prepared().await?;
+        store(database.key_store(self.keyring()?, self.by(reason)).await)
+    }
+
     /// The keyring, without a database.
     pub fn keyring(&self) -> Result<Keyring, Failure> {
         self.load().map_err(|error| self.unusable_keyring(&error))

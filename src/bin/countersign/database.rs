@@ -6,8 +6,9 @@ use countersign::{
     clock::SystemClock,
     envelope::Keyring,
     store::{
-        AccessAdmin, AuditLog, By, Instances, KeyAdmin, KeyLifecycle, KeyStore, Migration, PostgresDatabase,
-        PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, TokenAdmin, Upkeep,
+        AccessAdmin, AuditLog, By, Instances, KeyAdmin, KeyLifecycle, KeyStore, Migration, OpenSecrets,
+        PostgresDatabase, PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, TokenAdmin, Upkeep,
+        UsageLog,
     },
 };
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -56,7 +57,7 @@ impl Location {
 /// A key store, whatever keeps it.
 #[async_trait]
 pub trait AnyKeyStore:
-    AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + TokenAdmin + Upkeep
+    AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + OpenSecrets + TokenAdmin + Upkeep + UsageLog
 {
     /// Waits until no running server goes by what was true before, at most so long.
     async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError>;

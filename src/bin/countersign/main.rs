@@ -11,9 +11,13 @@ mod config;
 mod confirm;
 mod database;
 mod doctor;
+mod explain;
 mod failure;
+mod judge;
+mod kept;
 mod keys;
 mod migrate;
+mod mock;
 mod orgs;
 mod output;
 mod permissions;
@@ -21,6 +25,8 @@ mod probe;
 mod schemes;
 mod secret_input;
 mod sign;
+mod sql_file;
+mod stats;
 mod times;
 mod tokens;
 mod verify;
@@ -58,10 +64,13 @@ async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Clients(command) => clients::run(command, output).await?,
         Command::Completions(args) => completions::run(&args, output)?,
         Command::Doctor(args) => doctor::run(args, output).await?,
+        Command::Explain(args) => return explain::run(args, output).await,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Migrate(args) => migrate::run(args, output).await?,
+        Command::Mock(args) => mock::run(args, output).await?,
         Command::Orgs(command) => orgs::run(command, output).await?,
         Command::Sign(args) => sign::run(args, output).await?,
+        Command::Stats(args) => stats::run(args, output).await?,
         Command::Tokens(command) => tokens::run(command, output).await?,
         Command::Verify(args) => return verify::run(args, output).await,
     }

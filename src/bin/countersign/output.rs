@@ -82,6 +82,17 @@ impl Output {
         }
     }
 
+    /// Tells of something that happened while a command goes on: a line for people, a document a line for programs.
+    pub fn event(&self, line: impl AsRef<str>, document: &impl Serialize) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Human => line.as_ref().replace('\n', " "),
+            Format::Json => serde_json::to_string(document)
+                .map_err(|error| internal("the event cannot be written as JSON").because(&error))?,
+        };
+        tell(&text);
+        Ok(())
+    }
+
     /// Ends a command that changed something: a sentence for people, what it is now for programs.
     pub fn done(&self, sentence: impl AsRef<str>, document: &impl Serialize) -> Result<(), Failure> {
         if self.is_json() {

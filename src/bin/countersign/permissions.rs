@@ -29,6 +29,24 @@ impl PermissionArgs {
     }
 }
 
+/// What something may do from now on, in place of what it may do now.
+#[derive(Debug, Args)]
+pub struct ReplaceArgs {
+    /// Everything that the account may
+    #[arg(long, required_unless_present_any = ["permissions", "policy"], conflicts_with_all = ["permissions", "policy"])]
+    all: bool,
+
+    #[command(flatten)]
+    words: PermissionArgs,
+}
+
+impl ReplaceArgs {
+    /// The words that were given together; `None` for all that the account may.
+    pub fn given(&self) -> Result<Option<Permissions>, Failure> {
+        self.words.given()
+    }
+}
+
 /// Puts words that were given one by one together.
 pub fn together(words: &[Permissions]) -> Result<Permissions, Failure> {
     words.iter().try_fold(Permissions::none(), |all, more| all.with(more)).map_err(too_many)
@@ -55,6 +73,11 @@ pub fn of_a_part(words: Option<&[String]>) -> String {
         Some([]) => "nothing".to_owned(),
         Some(words) => words.join(" "),
     }
+}
+
+/// The same, of words that were just set.
+pub fn told_of_a_part(permissions: Option<&Permissions>) -> String {
+    of_a_part(permissions.map(words).as_deref())
 }
 
 /// What was done, and the state after it.

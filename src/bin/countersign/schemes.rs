@@ -7,7 +7,7 @@ use countersign::{
     clock::Clock,
     error::ConfigError,
     message::Message,
-    scheme::{Ateliere, Corezoid, SalesCloud, Scheme, Tenancy},
+    scheme::{Ateliere, Corezoid, CorezoidCallback, SalesCloud, SalesCloudWebhook, Scheme, Tenancy},
     secret::Secret,
     sign::Signer,
     signature::{MacKey, Signature},
@@ -23,9 +23,14 @@ pub enum SchemeName {
     Ateliere,
     /// Keyed SHA-1 in the last three segments of the path.
     Corezoid,
+    /// Keyed SHA-1 in the query of the calls that Corezoid makes.
+    CorezoidCallback,
     /// HMAC-SHA-256 in base64 behind the word `App`.
     #[value(name = "salescloud")]
     SalesCloud,
+    /// Hexadecimal HMAC-SHA-256 over date, method, URL and body.
+    #[value(name = "salescloud-webhook")]
+    SalesCloudWebhook,
 }
 
 /// A scheme with its settings.
@@ -33,7 +38,9 @@ pub enum SchemeName {
 pub enum KnownScheme {
     Ateliere(Ateliere),
     Corezoid(Corezoid),
+    CorezoidCallback(CorezoidCallback),
     SalesCloud(SalesCloud),
+    SalesCloudWebhook(SalesCloudWebhook),
 }
 
 /// What a server may have been told about a scheme.
@@ -42,6 +49,7 @@ pub struct Settings {
     pub public_urls: Vec<String>,
     pub routes: Vec<RouteArg>,
     pub lenient_time: bool,
+    pub multipart_routes: Vec<String>,
 }
 
 /// A route as it is typed: `/graphql`, or `GET /user_downloads/{file}`.
@@ -66,7 +74,9 @@ impl SchemeName {
         match self {
             Self::Ateliere => "ateliere",
             Self::Corezoid => "corezoid",
+            Self::CorezoidCallback => "corezoid-callback",
             Self::SalesCloud => "salescloud",
+            Self::SalesCloudWebhook => "salescloud-webhook",
         }
     }
 
@@ -75,7 +85,9 @@ impl SchemeName {
         match self {
             Self::Ateliere => KnownScheme::Ateliere(Ateliere::default()),
             Self::Corezoid => KnownScheme::Corezoid(Corezoid::default()),
+            Self::CorezoidCallback => KnownScheme::CorezoidCallback(CorezoidCallback::default()),
             Self::SalesCloud => KnownScheme::SalesCloud(SalesCloud::default()),
+            Self::SalesCloudWebhook => KnownScheme::SalesCloudWebhook(SalesCloudWebhook::default()),
         }
     }
 
@@ -95,14 +107,31 @@ impl SchemeName {
             Self::Corezoid => {
                 let scheme = Corezoid::default();
                 let scheme = if settings.lenient_time { scheme.with_lenient_time() } else { scheme };
+                let mut uploads = settings.multipart_routes.iter();
+                let scheme =
+                    uploads.try_fold(scheme, |scheme, prefix| scheme.with_multipart_route(prefix))?;
                 KnownScheme::Corezoid(routes.clone().try_fold(scheme, |scheme, route| {
                     scheme.with_route(route.method.clone(), &route.template)
                 })?)
             }
+            Self::CorezoidCallback => KnownScheme::CorezoidCallback(
+                routes.clone().try_fold(CorezoidCallback::default(), |scheme, route| {
+                    scheme.with_route(route.method.clone(), &route.template)
+                })?,
+            ),
             Self::SalesCloud => {
                 KnownScheme::SalesCloud(routes.clone().try_fold(SalesCloud::default(), |scheme, route| {
                     scheme.with_route(route.method.clone(), &route.template)
                 })?)
+            }
+            Self::SalesCloudWebhook => {
+                let scheme = routes.fold(SalesCloudWebhook::default(), |scheme, route| {
+                    scheme.with_method(route.method.clone())
+                });
+                let mut urls = settings.public_urls.iter();
+                KnownScheme::SalesCloudWebhook(
+                    urls.try_fold(scheme, |scheme, url| scheme.with_public_url(url))?,
+                )
             }
         })
     }
@@ -113,11 +142,12 @@ impl SchemeName {
         clock.fill(&mut random);
         match self {
             Self::Ateliere => format!("pk_{}", hex::encode(&random[..10])),
-            Self::Corezoid => {
+            Self::Corezoid | Self::CorezoidCallback => {
                 let number = random[..8].iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
                 (100_000_000 + number % 900_000_000).to_string()
             }
             Self::SalesCloud => uuid(random),
+            Self::SalesCloudWebhook => hex::encode(random),
         }
     }
 
@@ -159,7 +189,9 @@ impl SchemeName {
         if let Some(public_key) = public_key {
             signer = signer.with_public_key(public_key);
         }
-        let mut request = Request::post("/api/2/json").header(HOST, "localhost").body("")?;
+        // A path is what keeps the keys of callbacks apart that name no process.
+        let path = if key_id.starts_with('/') { key_id } else { "/api/2/json" };
+        let mut request = Request::post(path).header(HOST, "localhost").body("")?;
         signer.sign(&mut request)?;
         let (head, _) = request.into_parts();
         let presented = scheme.read(&Message::new(&head, &head.uri)?)?;
@@ -173,9 +205,13 @@ impl SchemeName {
                 "the key id is visible ASCII, and `--organization` names the slug of its organization"
             }
             Self::Corezoid => "the key id is the API login: a number, or else one segment of a path",
+            Self::CorezoidCallback => {
+                "the key id is the `conv_id` of the process that calls, or the path that it calls, like /hooks/orders"
+            }
             Self::SalesCloud => {
                 "key id and organization are UUIDs, and `--public-key` is the application's, letters and digits"
             }
+            Self::SalesCloudWebhook => "the key id is the access key: visible ASCII",
         }
     }
 }
@@ -185,23 +221,40 @@ impl KnownScheme {
         match self {
             Self::Ateliere(scheme) => scheme,
             Self::Corezoid(scheme) => scheme,
+            Self::CorezoidCallback(scheme) => scheme,
             Self::SalesCloud(scheme) => scheme,
+            Self::SalesCloudWebhook(scheme) => scheme,
         }
     }
 
-    pub fn verifier(&self, keys: impl KeyStore) -> SignatureVerifier {
-        match self {
-            Self::Ateliere(scheme) => SignatureVerifier::new(scheme.clone(), keys),
+    /// The verifier of a server that was told `settings`.
+    pub fn verifier(
+        &self,
+        keys: impl KeyStore,
+        settings: &Settings,
+    ) -> Result<SignatureVerifier, ConfigError> {
+        Ok(match self {
+            // Its paths are open already; what is left to be told is where they name an organization.
+            Self::Ateliere(scheme) => settings
+                .routes
+                .iter()
+                .try_fold(SignatureVerifier::new(scheme.clone(), keys), |verifier, route| {
+                    verifier.with_organization_path(&route.template)
+                })?,
             Self::Corezoid(scheme) => SignatureVerifier::new(scheme.clone(), keys),
+            Self::CorezoidCallback(scheme) => SignatureVerifier::new(scheme.clone(), keys),
             Self::SalesCloud(scheme) => SignatureVerifier::new(scheme.clone(), keys),
-        }
+            Self::SalesCloudWebhook(scheme) => SignatureVerifier::new(scheme.clone(), keys),
+        })
     }
 
     pub fn signer(&self, key_id: &str, key: MacKey) -> Signer {
         match self {
             Self::Ateliere(scheme) => Signer::with_key(scheme.clone(), key_id, key),
             Self::Corezoid(scheme) => Signer::with_key(scheme.clone(), key_id, key),
+            Self::CorezoidCallback(scheme) => Signer::with_key(scheme.clone(), key_id, key),
             Self::SalesCloud(scheme) => Signer::with_key(scheme.clone(), key_id, key),
+            Self::SalesCloudWebhook(scheme) => Signer::with_key(scheme.clone(), key_id, key),
         }
     }
 
@@ -209,7 +262,7 @@ impl KnownScheme {
     pub fn encode(&self, signature: &Signature) -> String {
         match self {
             Self::SalesCloud(_) => signature.to_base64(),
-            Self::Ateliere(_) | Self::Corezoid(_) => signature.to_hex(),
+            _ => signature.to_hex(),
         }
     }
 }

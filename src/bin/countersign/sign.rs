@@ -4,7 +4,7 @@ use crate::{
     config::StoreArgs,
     failure::{Exit, Failure},
     output::Output,
-    schemes::{KnownScheme, SchemeName},
+    schemes::{KnownScheme, SchemeName, Settings, misconfigured},
     secret_input::SecretArgs,
     times, wire,
 };
@@ -61,9 +61,13 @@ pub struct SignArgs {
     #[arg(long, default_value = "POST")]
     method: Method,
 
-    /// The URL as the client types it; for Corezoid without login, time and signature
+    /// The URL as the client types it; for Corezoid, and what it calls, without login, time and signature
     #[arg(long)]
     url: Uri,
+
+    /// Corezoid: sign the reduced form of a multipart body if the URL has this path, like `/api/2/upload`
+    #[arg(long = "multipart-route", value_name = "PATH")]
+    multipart_routes: Vec<String>,
 
     /// The body: a file, or `-` for stdin
     #[arg(long, value_name = "FILE")]
@@ -109,7 +113,8 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<(), Failure> {
         ));
     }
     let now = args.now.map_or_else(seconds_now, Ok)?;
-    let known = args.scheme.plain();
+    let settings = Settings { multipart_routes: args.multipart_routes.clone(), ..Settings::default() };
+    let known = args.scheme.with(&settings).map_err(|error| misconfigured(&error))?;
     let signer = signer(&args, &known, output).await?.with_clock(ManualClock::at(now));
     let mut request = unsigned(&args)?;
     let canonical = signer.signature_base(&request).map_err(|error| cannot_sign(&error))?;

@@ -1,31 +1,17 @@
 //! `verify`: says whether a recorded request would pass, by letting the crate's own layer decide.
 
 use crate::{
-    config::{Keys, Store, StoreArgs},
     failure::{Exit, Failure},
+    judge::{JudgeArgs, Judged},
     output::{Output, or_dash, visible},
-    probe::{self, Verdict},
-    schemes::{KnownScheme, RouteArg, SchemeName, Settings, misconfigured},
-    secret_input::SecretArgs,
-    sign::read_input,
-    times, wire,
+    probe::Verdict,
+    schemes::{KnownScheme, SchemeName},
+    times,
 };
-use clap::{Args, value_parser};
-use countersign::{
-    VerifyError,
-    clock::ManualClock,
-    credential::{Credential, KeyId, Organization, Principal, SecretVersion},
-    error::VerifyErrorKind,
-    message::Message,
-    scheme::Presented,
-    secret::Secret,
-    signature::MacKey,
-    store::MemoryKeyStore,
-    verify::Tolerance,
-};
+use clap::Args;
+use countersign::{VerifyError, error::VerifyErrorKind, message::Message, scheme::Presented};
 use http::{StatusCode, request::Parts};
 use serde::Serialize;
-use std::{str::FromStr, sync::Arc, time::Duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,6 +26,9 @@ for byte: as long as Content-Length or chunks say, or else to the end.
 With a secret, the key id and what travels beside it are taken from the request;
 without one, the key store is asked. Exit code 0: it would pass; 3: it would not.";
 
+/// Why credentials that are well-formed are refused as if they were not.
+pub const ELSEWHERE: &str = "credentials on a method, path or query that they are not for";
+
 /// What `verify` needs to know.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -52,123 +41,22 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     request: String,
 
-    /// Judge as of this moment, in Unix seconds, instead of now
-    #[arg(long, value_name = "UNIX", value_parser = value_parser!(u64).range(..=times::LAST_SECOND))]
-    now: Option<u64>,
-
-    /// How far a signed time may lie from now, or `off`
-    #[arg(long, value_name = "SECONDS|off", default_value = "300")]
-    tolerance: ToleranceArg,
-
-    /// Ateliere: a URL under which clients know the server; repeatable
-    #[arg(long = "public-url", value_name = "URL")]
-    public_urls: Vec<String>,
-
-    /// Open another route, as the server does: `/graphql`, `GET /user_downloads/{file}`; repeatable
-    #[arg(long = "route", value_name = "ROUTE")]
-    routes: Vec<RouteArg>,
-
-    /// Corezoid: accept times with a fraction
-    #[arg(long)]
-    lenient_time: bool,
-
     #[command(flatten)]
-    secret: SecretArgs,
-
-    #[command(flatten)]
-    store: StoreArgs,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct ToleranceArg(Tolerance);
-
-impl FromStr for ToleranceArg {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match (text, text.parse()) {
-            ("off", _) => Ok(Self(Tolerance::off())),
-            (_, Ok(seconds)) => Ok(Self(Tolerance::within(Duration::from_secs(seconds)))),
-            _ => Err("write whole seconds, or `off`"),
-        }
-    }
+    judge: JudgeArgs,
 }
 
 /// Verifies, and answers with the exit code of the verdict.
 pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
-    if args.secret.secret_stdin && args.request == "-" {
-        return Err(Failure::usage(
-            "secret and request cannot both come from stdin",
-            "put one of them into a file",
-        ));
-    }
-    let settings =
-        Settings { public_urls: args.public_urls, routes: args.routes, lenient_time: args.lenient_time };
-    let known = args.scheme.with(&settings).map_err(|error| misconfigured(&error))?;
-    let secret = args.secret.read(output)?;
-    let mut recorded = wire::read(&read_input(&args.request)?)?;
-    let (head, body) = recorded.request.clone().into_parts();
-    let presented = read(&known, &head);
-
-    let from_store = secret.is_none();
-    let keys: Keys = match secret {
-        Some(secret) => Arc::new(only(&known, presented.as_ref().ok().and_then(Option::as_ref), &secret)),
-        None => {
-            let store = args.store.open_existing().await?;
-            recorded.notes.extend(caveat(&store, &known, presented.as_ref().ok()).await);
-            store.keys()
-        }
-    };
-    let mut verifier = known.verifier(keys).with_tolerance(args.tolerance.0);
-    if let Some(now) = args.now {
-        verifier = verifier.with_clock(ManualClock::at(now));
-    }
-    let verdict = probe::verify(verifier, recorded.request).await;
-
-    let mut report = Report::new(&known, presented, &verdict, recorded.notes);
-    report.canonical = canonical(&known, &head, &body, &verdict);
-    report.account = match &verdict {
-        Verdict::Valid(verified) if from_store => Some(verified.principal().to_string()),
+    let judged = args.judge.judge(args.scheme, &args.request, output).await?;
+    let Judged { known, head, body, verdict, .. } = &judged;
+    let mut report = Report::new(known, judged.presented(), verdict, judged.notes.clone());
+    report.canonical = canonical(known, head, body, verdict);
+    report.account = match verdict {
+        Verdict::Valid(verified) if judged.keys.is_err() => Some(verified.principal().to_string()),
         _ => None,
     };
     report.print(output)?;
-    exit(&verdict)
-}
-
-fn read<'m>(known: &KnownScheme, head: &'m Parts) -> Result<Option<Presented<'m>>, VerifyError> {
-    known.scheme().read(&Message::new(head, &head.uri)?)
-}
-
-/// What to know about the presented key, if the store has it.
-async fn caveat(
-    store: &Store,
-    known: &KnownScheme,
-    presented: Option<&Option<Presented<'_>>>,
-) -> Option<String> {
-    let key_id = KeyId::new(presented?.as_ref()?.parameters.key_id).ok()?;
-    store.caveat(known.scheme().name(), &key_id).await.map(str::to_owned)
-}
-
-/// A store that holds the presented key and nothing else, with the secret that was given.
-fn only(known: &KnownScheme, presented: Option<&Presented<'_>>, secret: &Secret) -> MemoryKeyStore {
-    let store = MemoryKeyStore::new();
-    let Some(parameters) = presented.map(|presented| &presented.parameters) else { return store };
-    // Names that cannot be stored are refused by the layer, too.
-    let (Ok(key_id), Ok(owner)) = (KeyId::new(parameters.key_id), Principal::new("nobody")) else {
-        return store;
-    };
-    let scheme = known.scheme();
-    let key = MacKey::new(scheme.algorithm(), secret);
-    let mut credential = Credential::new(owner, [SecretVersion::new(1, key)]);
-    credential.public_key = parameters.public_key.map(Arc::from);
-    if let Some(organization) =
-        parameters.organization.as_deref().and_then(|text| Organization::new(text).ok())
-    {
-        store.install(scheme.name(), &key_id, &organization);
-        credential.organization = Some(organization);
-    }
-    store.insert(scheme.name(), key_id.as_str(), credential);
-    store
+    exit(verdict)
 }
 
 /// The text that was signed, in the spelling that matched, or else in the one that clients use most.
@@ -210,14 +98,12 @@ impl Report {
         notes: Vec<String>,
     ) -> Self {
         let (outcome, refusal) = match verdict {
-            Verdict::Valid(verified) => (verified.outcome(), None),
-            Verdict::Invalid(kind, status) => (kind.outcome(), Some((*kind, *status))),
+            Verdict::Valid(verified) => (verified.outcome().as_str(), None),
+            Verdict::Invalid(kind, status) => (kind.outcome().as_str(), Some((*kind, *status))),
         };
         let reason = match (&presented, verdict) {
             (Err(error), _) => Some(error.to_string()),
-            (Ok(Some(_)), Verdict::Invalid(VerifyErrorKind::Malformed, _)) => {
-                Some("credentials on a method, path or query that they are not for".to_owned())
-            }
+            (Ok(Some(_)), Verdict::Invalid(VerifyErrorKind::Malformed, _)) => Some(ELSEWHERE.to_owned()),
             _ => None,
         };
         let parameters = presented.ok().flatten().map(|presented| presented.parameters);
@@ -266,7 +152,7 @@ impl Report {
 }
 
 /// A refusal is a verdict; a server that cannot judge is a failure.
-fn exit(verdict: &Verdict) -> Result<Exit, Failure> {
+pub fn exit(verdict: &Verdict) -> Result<Exit, Failure> {
     match verdict {
         Verdict::Valid(_) => Ok(Exit::Success),
         Verdict::Invalid(VerifyErrorKind::StoreUnavailable, _) => Ok(Exit::Unreachable),

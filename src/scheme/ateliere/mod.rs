@@ -78,12 +78,13 @@
 //! UTF-8, or else as Latin-1 (browsers send it so); it must be the key's own. 4. Hexadecimal digits are lower case.
 //! 5. `Content-Type` is not asked for, although the document calls it mandatory: real clients differ.
 
-mod spelling;
 #[cfg(test)]
 mod tests;
 
-use self::spelling::{PublicUrl, Web};
-use super::{Covers, Parameters, Presented, Routes, Scheme, Tenancy};
+use super::{
+    Covers, Parameters, Presented, Routes, Scheme, Tenancy,
+    spelling::{self, PublicUrl, Web},
+};
 use crate::{
     error::{ConfigError, SignError, VerifyError, VerifyErrorKind},
     message::{Message, text},

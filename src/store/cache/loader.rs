@@ -11,7 +11,7 @@ use super::{
     source::{Loaded, Source, Wanted},
     trust::Trust,
 };
-use crate::store::StoreError;
+use crate::{metrics, store::StoreError};
 use std::{
     collections::{HashMap, HashSet},
     error::Error,
@@ -227,7 +227,10 @@ pub(super) async fn run(
     loop {
         let batch = loader.next(trust, &ticks).await;
         let wanted = batch.wanted();
-        let answers = source.load(&wanted).await.and_then(|answers| {
+        let watch = metrics::Watch::start();
+        let loaded = source.load(&wanted).await;
+        metrics::store("load", watch);
+        let answers = loaded.and_then(|answers| {
             let complete = answers.len() == wanted.len() && wanted.len() == batch.entries.len();
             complete.then_some(answers).ok_or_else(|| StoreError::new(Incomplete))
         });

@@ -27,6 +27,7 @@ use super::{Found, KeyStore, Lookup, Record, StoreError};
 use crate::{
     clock::{Clock, SystemClock},
     credential::{KeyId, Organization},
+    metrics::{self, LookedUp},
 };
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tokio::{
@@ -146,6 +147,7 @@ struct Shared {
     instance: String,
     /// Rung when there is something to acknowledge, or the connection has changed for better or worse.
     bell: Notify,
+    metrics: metrics::Cache,
 }
 
 impl<S: Source> CachingKeyStore<S> {
@@ -181,7 +183,9 @@ impl<S: Source> CachingKeyStore<S> {
             clock: Arc::new(clock),
             instance: format!("{}-{}", std::process::id(), hex::encode(random)),
             bell: Notify::new(),
+            metrics: metrics::Cache::new(),
         });
+        metrics::listener(false);
         let tasks = upkeep::start(&shared, &source);
         Self { source, shared, tasks }
     }
@@ -246,7 +250,9 @@ impl<S: Source> CachingKeyStore<S> {
         let mut count = 0;
         while count < limits.entries {
             let flight = loader.begin_page(trust, clock.ticks());
+            let watch = metrics::Watch::start();
             let page = self.source.page(after.as_ref(), upkeep::PAGE).await;
+            metrics::store("page", watch);
             let (page, failed) = page.map_or_else(|error| (Vec::new(), Some(error)), |page| (page, None));
             after = page.last().map(|(wanted, _)| wanted.clone());
             count += loader.land_page(flight, page, entries);
@@ -266,7 +272,14 @@ impl<S: Source> KeyStore for CachingKeyStore<S> {
     fn find(&self, lookup: Lookup<'_>) -> Found {
         let shared = &self.shared;
         let view = shared.trust.view(shared.clock.ticks(), &shared.limits);
-        match shared.entries.get(lookup, view) {
+        let hit = shared.entries.get(lookup, view);
+        shared.metrics.looked_up(match hit {
+            Hit::Fresh(Some(_)) => LookedUp::Hit,
+            Hit::Fresh(None) => LookedUp::Absent,
+            Hit::Stale => LookedUp::Stale,
+            Hit::Miss => LookedUp::Miss,
+        });
+        match hit {
             Hit::Fresh(record) => Found::Ready(record),
             // Text that cannot be a name is in no row, and need not reach the store.
             _ if !is_name(lookup) => Found::Ready(None),
@@ -344,6 +357,7 @@ impl Changes {
     /// Changes do arrive: one that was made for this purpose has.
     pub fn confirm(&self) {
         if self.0.trust.set_live(true) {
+            metrics::listener(true);
             tracing::info!(instance = self.0.instance, "changes of the key store arrive");
             self.0.bell.notify_one();
         }
@@ -377,6 +391,7 @@ impl Changes {
 
     /// Changes may no longer arrive.
     fn doubt(&self) -> bool {
+        metrics::listener(false);
         self.0.trust.set_live(false)
     }
 }

@@ -4,6 +4,7 @@ use super::{
     Changes, Shared, loader,
     source::{Lease, Source},
 };
+use crate::metrics;
 use std::{error::Error as _, sync::Arc, time::Duration};
 use tokio::{
     task::AbortHandle,
@@ -75,7 +76,10 @@ async fn renew(shared: &Shared, source: &dyn Source) {
         let sent = shared.clock.ticks();
         let acknowledged = shared.trust.acknowledged();
         let lease = Lease { instance: &shared.instance, seconds, acknowledged };
-        match source.renew(lease).await {
+        let watch = metrics::Watch::start();
+        let renewed = source.renew(lease).await;
+        metrics::store("renew", watch);
+        match renewed {
             Ok(newest) => {
                 shared.trust.renewed(sent, length_ms);
                 // Without a listener nobody tells of barriers: whoever sent this one waits for all that is kept.
@@ -108,6 +112,7 @@ async fn sweep(shared: &Shared) {
         turns.tick().await;
         let view = shared.trust.view(shared.clock.ticks(), &shared.limits);
         let due = shared.entries.sweep(view);
+        shared.metrics.entries(shared.entries.len());
         if !due.is_empty() {
             shared.loader.refresh(due);
         }

@@ -6,7 +6,7 @@ use crate::{
     signature::{Algorithm, MacKey},
     store::{
         AdminError, AdminErrorKind, By, ChangeRefused, KeyLifecycle, Limit, Rotated, Rotation, StoreError,
-        Use, UseLog, import,
+        Use, UseLog, import, lifecycle::LONGEST_DEBUG,
     },
 };
 use async_trait::async_trait;
@@ -59,9 +59,18 @@ impl KeyLifecycle for MemoryKeyStore {
     }
 
     async fn set_limit(&self, scheme: &str, key_id: &KeyId, limit: Limit, _: &By) -> Result<(), AdminError> {
+        let longest = self.clock.now() + LONGEST_DEBUG;
         self.write(|tables| {
             let credential = &mut tables.changeable(scheme, key_id)?.credential;
             let (start, end) = match limit {
+                Limit::DebugUntil(end) if end.is_some_and(|end| end > longest) => {
+                    return Err(ChangeRefused::LongDebug.into());
+                }
+                Limit::DebugUntil(end) => {
+                    credential.debug_until = end;
+                    credential.revision += 1;
+                    return Ok(());
+                }
                 Limit::NotBefore(start) => (start, credential.expires_at),
                 Limit::ExpiresAt(end) => (credential.not_before, end),
             };

@@ -369,6 +369,7 @@ impl Entry {
             state: credential.state,
             not_before: credential.not_before,
             expires_at: credential.expires_at,
+            debug_until: credential.debug_until,
             created_at: *created_at,
             last_used_at: notes.values().filter_map(|note| note.last_used_at).max(),
             demo: *demo,

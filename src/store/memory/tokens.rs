@@ -9,7 +9,7 @@ use crate::{
     secret::Secret,
     store::{
         AdminError, AdminErrorKind, ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary,
-        SecretSummary, SigningKeySummary, TokenAdmin, import::hint, tokens,
+        SecretSummary, SigningKeySummary, TokenAdmin, access, import::hint, tokens,
     },
 };
 use async_trait::async_trait;
@@ -131,6 +131,18 @@ impl TokenAdmin for MemoryKeyStore {
                 client.refuse_revoked()?;
             }
             client.own.state = state;
+            Ok(())
+        })
+    }
+
+    async fn set_client_permissions(
+        &self,
+        client_id: &KeyId,
+        permissions: Option<&Permissions>,
+    ) -> Result<(), AdminError> {
+        permissions.map_or(Ok(()), access::check_list)?;
+        self.change_client(client_id, |client| {
+            client.own.permissions = permissions.cloned().unwrap_or_else(Permissions::all);
             Ok(())
         })
     }

@@ -11,7 +11,7 @@ macro_rules! sql_lifecycle {
                 store::{
                     AdminError, AdminErrorKind, By, ChangeRefused, KeyLifecycle, Limit, Rotated, Rotation,
                     StoreError, Use, UseLog,
-                    sql::{NewSecret, refused, rows, statements},
+                    sql::{NewSecret, is_refused, refused, rows, statements},
                 },
             };
 
@@ -170,6 +170,7 @@ macro_rules! sql_lifecycle {
                     let (statement, time) = match limit {
                         Limit::NotBefore(time) => (statements::SET_NOT_BEFORE, time),
                         Limit::ExpiresAt(time) => (statements::SET_EXPIRES_AT, time),
+                        Limit::DebugUntil(time) => (statements::SET_DEBUG_UNTIL, time),
                     };
                     let mut change = self.begin(Some(by)).await?;
                     let updated = sqlx::query(statement)
@@ -182,6 +183,8 @@ macro_rules! sql_lifecycle {
                             Some(sqlx::error::ErrorKind::CheckViolation) => {
                                 ChangeRefused::EndBeforeBeginning.into()
                             }
+                            // The one rule that a trigger holds these columns against.
+                            _ if is_refused(&error) => ChangeRefused::LongDebug.into(),
                             _ => AdminError::unavailable(error),
                         })?;
                     if updated.rows_affected() == 0 {

@@ -4,12 +4,15 @@
 //! in between would be missing without a sign.
 
 use super::in_time;
-use crate::store::{Changes, PostgresKeyStore, StoreError};
+use crate::{
+    metrics,
+    store::{Changes, PostgresKeyStore, StoreError},
+};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
-use std::{convert::Infallible, error::Error, fmt, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, error::Error, fmt, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// Between two messages to oneself …
@@ -27,6 +30,7 @@ pub(in crate::store) async fn listen(
     let mut listener = in_time(attach(options, &channel)).await?;
     let myself = format!("heartbeat\u{1f}{}", store.random_name());
     let (mut heard, mut begun) = (Instant::now(), false);
+    let mut sent = VecDeque::new();
     let mut beats = interval(HEARTBEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -45,6 +49,10 @@ pub(in crate::store) async fn listen(
                         }
                         heard = Instant::now();
                         changes.confirm();
+                        // It has taken the way that changes take.
+                        if let Some(sent) = sent.pop_front() {
+                            metrics::invalidation(sent);
+                        }
                     }
                     others if others.starts_with("heartbeat") => {}
                     what => changes.tell(what),
@@ -55,6 +63,7 @@ pub(in crate::store) async fn listen(
                     return Err(StoreError::new(Doubt::Silence));
                 }
                 // Over the way that changes take to the database: a listener that hears nothing of it is of no use.
+                sent.push_back(metrics::Watch::start());
                 in_time(store.notify(&channel, &myself)).await?;
             }
         }

@@ -17,13 +17,14 @@ pub(super) mod source;
 pub(super) mod statements;
 pub(super) mod tokens;
 pub(super) mod upkeep;
+pub(super) mod usage;
 
-pub(super) use self::{lifecycle::sql_lifecycle, upkeep::sql_upkeep};
+pub(super) use self::{lifecycle::sql_lifecycle, upkeep::sql_upkeep, usage::sql_usage};
 
 pub use self::instances::Instances;
 
 use super::{AdminError, AdminErrorKind, StoreError};
-use crate::{credential::KeyId, secret::Secret};
+use crate::{credential::KeyId, metrics, secret::Secret};
 use sqlx::error::{DatabaseError, ErrorKind};
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 use tokio::time::timeout;
@@ -34,6 +35,16 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Waits for the answer to a lookup, but not for ever: a connection may be dead without a sign of it.
 pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     timeout(PATIENCE, answer).await.map_err(|_| StoreError::new(Silent))?
+}
+
+/// The same for one record, which is looked up alone.
+pub(super) async fn find_alone<T>(
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let watch = metrics::Watch::start();
+    let found = in_time(answer).await;
+    metrics::store("find", watch);
+    found
 }
 
 /// The database did not answer in time.
@@ -54,14 +65,18 @@ pub(super) fn refused(what: &'static str, error: sqlx::Error) -> AdminError {
         Some(ErrorKind::UniqueViolation) => AdminError::new(AdminErrorKind::Exists, what),
         Some(ErrorKind::ForeignKeyViolation) => AdminError::new(AdminErrorKind::NotFound, what),
         Some(ErrorKind::CheckViolation) => AdminError::invalid(what, error),
-        // What a trigger of the schema refuses: its own words in Postgres, a constraint's in SQLite.
-        _ if matches!(code(&error).as_deref(), Some("23001" | "1811")) => AdminError::invalid(what, error),
+        _ if is_refused(&error) => AdminError::invalid(what, error),
         // Class 22 of SQL, "data exception": text that the database cannot hold.
         _ if code(&error).is_some_and(|code| code.len() == 5 && code.starts_with("22")) => {
             AdminError::invalid(what, error)
         }
         _ => AdminError::unavailable(error),
     }
+}
+
+/// Whether a trigger of the schema refused it: its own words in Postgres, a constraint's in SQLite.
+pub(super) fn is_refused(error: &sqlx::Error) -> bool {
+    matches!(code(error).as_deref(), Some("23001" | "1811"))
 }
 
 /// A secret, and the place among those of a key that it is stored in.
@@ -89,7 +104,7 @@ macro_rules! sql_key_store {
                 store::{
                     Account, AdminError, AdminErrorKind, CredentialSummary, Found, KeyAdmin, KeyStore,
                     Lookup, NewCredential, OrganizationSummary, Record, StoreError, fingerprint,
-                    sql::{NewSecret, in_time, refused, rows, statements},
+                    sql::{NewSecret, find_alone, refused, rows, statements},
                 },
             };
 
@@ -232,31 +247,31 @@ macro_rules! sql_key_store {
                     // Text that cannot be a name is in no row, and need not reach the database.
                     match lookup {
                         Lookup::Key { scheme, key_id } => match KeyId::new(key_id) {
-                            Ok(key_id) => Found::Pending(Box::pin(in_time(
+                            Ok(key_id) => Found::Pending(Box::pin(find_alone(
                                 self.clone().find_credential(scheme.to_owned(), key_id),
                             ))),
                             Err(_) => Found::Ready(None),
                         },
                         Lookup::Installation { scheme, key_id, organization } => {
                             match (KeyId::new(key_id), Organization::new(organization)) {
-                                (Ok(app), Ok(organization)) => Found::Pending(Box::pin(in_time(
+                                (Ok(app), Ok(organization)) => Found::Pending(Box::pin(find_alone(
                                     self.clone().find_installation(scheme.to_owned(), app, organization),
                                 ))),
                                 _ => Found::Ready(None),
                             }
                         }
                         Lookup::Client { client_id } => match KeyId::new(client_id) {
-                            Ok(id) => Found::Pending(Box::pin(in_time(self.clone().find_client(id)))),
+                            Ok(id) => Found::Pending(Box::pin(find_alone(self.clone().find_client(id)))),
                             Err(_) => Found::Ready(None),
                         },
                         Lookup::ReadToken { hash } => {
-                            Found::Pending(Box::pin(in_time(self.clone().find_read_token(*hash))))
+                            Found::Pending(Box::pin(find_alone(self.clone().find_read_token(*hash))))
                         }
                         Lookup::TokenKeys => {
-                            Found::Pending(Box::pin(in_time(self.clone().find_token_keys())))
+                            Found::Pending(Box::pin(find_alone(self.clone().find_token_keys())))
                         }
                         Lookup::SigningKey => {
-                            Found::Pending(Box::pin(in_time(self.clone().find_signing_key())))
+                            Found::Pending(Box::pin(find_alone(self.clone().find_signing_key())))
                         }
                     }
                 }

@@ -1,7 +1,10 @@
 //! Reads from a SQLite database what has changed in it, soon after it has.
 
 use super::in_time;
-use crate::store::{Changes, SqliteKeyStore, StoreError};
+use crate::{
+    metrics,
+    store::{Changes, SqliteKeyStore, StoreError},
+};
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use std::{convert::Infallible, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
@@ -23,13 +26,18 @@ pub(in crate::store) async fn poll(
     changes.confirm();
     let mut looks = interval(INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before = metrics::Watch::start();
     loop {
         looks.tick().await;
+        let look = metrics::Watch::start();
         let seen = data_version(&mut connection).await?;
         if seen != version {
             last = in_time(read(&mut connection, last, changes)).await?;
             version = seen;
+            // At the look before, it was not committed yet.
+            metrics::invalidation(before);
         }
+        before = look;
     }
 }
 

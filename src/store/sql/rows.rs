@@ -7,7 +7,9 @@ use crate::{
     },
     envelope::{CanaryError, OpenError, Place, Sealed, Sealer},
     signature::{Algorithm, MacKey},
-    store::{Account, AdminError, CredentialSummary, OrganizationSummary, SecretSummary, access},
+    store::{
+        Account, AdminError, CredentialSummary, OpenedSecret, OrganizationSummary, SecretSummary, access,
+    },
 };
 use std::{
     error::Error,
@@ -29,6 +31,7 @@ pub(in crate::store) struct CredentialRow {
     algorithm: String,
     not_before: Option<i64>,
     expires_at: Option<i64>,
+    debug_until: Option<i64>,
     revision: i64,
     permissions: Option<String>,
     account_permissions: String,
@@ -72,6 +75,7 @@ impl CredentialRow {
         credential.state = state(&self.state)?;
         credential.not_before = self.not_before.map(time).transpose()?;
         credential.expires_at = self.expires_at.map(time).transpose()?;
+        credential.debug_until = self.debug_until.map(time).transpose()?;
         credential.revision = self.revision;
         Ok(credential)
     }
@@ -90,6 +94,24 @@ impl CredentialRow {
         credential.secrets.push(version);
         Ok(())
     }
+}
+
+/// A row of [`SECRETS_TO_OPEN`](super::statements::SECRETS_TO_OPEN): key id, number, whether it lives, keyring key and
+/// record.
+pub(in crate::store) type OpenedRow = (String, i64, bool, String, Vec<u8>);
+
+/// Opens secrets.
+pub(in crate::store) fn opened(
+    scheme: &str,
+    rows: Vec<OpenedRow>,
+    keyring: &dyn Sealer,
+) -> Result<Vec<OpenedSecret>, RowError> {
+    let open = |(key_id, number, live, keyring_id, record): OpenedRow| {
+        let place = Place { scheme, key_id: &key_id, number };
+        let secret = keyring.open(place, &Sealed::new(keyring_id, record))?;
+        Ok(OpenedSecret::new(KeyId::new(&key_id)?, number, live, secret))
+    };
+    rows.into_iter().map(open).collect()
 }
 
 /// Reads a row of [`FIND_INSTALLATION`](super::statements::FIND_INSTALLATION).
@@ -162,6 +184,7 @@ pub(in crate::store) struct SummaryRow {
     state: String,
     not_before: Option<i64>,
     expires_at: Option<i64>,
+    debug_until: Option<i64>,
     permissions: Option<String>,
     created_at: i64,
     demo: bool,
@@ -212,6 +235,7 @@ impl SummaryRow {
             state: state(&self.state)?,
             not_before: self.not_before.map(time).transpose()?,
             expires_at: self.expires_at.map(time).transpose()?,
+            debug_until: self.debug_until.map(time).transpose()?,
             created_at: time(self.created_at)?,
             last_used_at: self.last_used_at.map(time).transpose()?,
             demo: self.demo,

@@ -29,7 +29,7 @@ macro_rules! find_credentials {
         concat!(
             "
     SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.algorithm, c.not_before, c.expires_at,
-           c.revision, c.permissions, a.permissions AS account_permissions, ",
+           c.debug_until, c.revision, c.permissions, a.permissions AS account_permissions, ",
             $crate::store::sql::statements::state_under_owners!(),
             ",
            s.number, s.keyring_id, s.sealed, s.retires_at
@@ -134,6 +134,16 @@ pub(in crate::store) const INSERT_ACCOUNT: &str = "
 pub(in crate::store) const LIST_ACCOUNTS: &str = "
     SELECT id, organization, permissions, state FROM accounts ORDER BY id";
 
+/// The secrets of a key (`$1`, `$2`) and of the other keys of its account, each with whether it has not retired by `$3`.
+pub(in crate::store) const SECRETS_TO_OPEN: &str = "
+    SELECT c.key_id, s.number, s.retires_at IS NULL OR s.retires_at > $3 AS live, s.keyring_id, s.sealed
+    FROM credentials own
+    JOIN credentials c ON c.scheme = own.scheme AND (c.key_id = own.key_id OR c.account = own.account)
+    JOIN secret_versions s ON s.scheme = c.scheme AND s.key_id = c.key_id
+    WHERE own.scheme = $1 AND own.key_id = $2
+    ORDER BY CASE WHEN c.key_id = $2 THEN 0 ELSE 1 END, s.number DESC, c.key_id
+    LIMIT 32";
+
 /// Inserts nothing if the key id was ever given out, also if somebody else is just giving it out.
 pub(in crate::store) const INSERT_CREDENTIAL: &str = "
     INSERT INTO credentials (scheme, key_id, algorithm, account, organization, public_key, not_before, expires_at,
@@ -152,7 +162,7 @@ macro_rules! list_credentials {
         concat!(
             "
     SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.state, c.not_before, c.expires_at,
-           c.permissions, c.created_at, c.demo, c.last_used_at,
+           c.debug_until, c.permissions, c.created_at, c.demo, c.last_used_at,
            s.number, s.fingerprint, s.keyring_id, s.created_at AS secret_created_at, s.retires_at,
            s.last_used_at AS secret_last_used_at
     FROM credentials c
@@ -221,6 +231,9 @@ pub(in crate::store) const SET_NOT_BEFORE: &str = "
 pub(in crate::store) const SET_EXPIRES_AT: &str = "
     UPDATE credentials SET expires_at = $3 WHERE scheme = $1 AND key_id = $2 AND state <> 'revoked'";
 
+pub(in crate::store) const SET_DEBUG_UNTIL: &str = "
+    UPDATE credentials SET debug_until = $3 WHERE scheme = $1 AND key_id = $2 AND state <> 'revoked'";
+
 pub(in crate::store) const NOTE_USE: &str = "
     UPDATE secret_versions SET last_used_at = $4
     WHERE scheme = $1 AND key_id = $2 AND number = $3 AND (last_used_at IS NULL OR last_used_at < $4)";
@@ -233,6 +246,12 @@ pub(in crate::store) const LIST_AUDIT: &str = "
       AND at >= $4 AND id < $5
     ORDER BY id DESC
     LIMIT $6";
+
+/// The sealed secrets of a key, or of every key if the scheme is empty.
+pub(in crate::store) const SEALED_SECRETS: &str = "
+    SELECT scheme, key_id, number, keyring_id, sealed
+    FROM secret_versions
+    WHERE $1 = '' OR (scheme = $1 AND key_id = $2)";
 
 /// Every key of the keyring that the database knows, with the number of secrets that it seals.
 pub(in crate::store) const KEYRING_USE: &str = "
@@ -268,6 +287,33 @@ pub(in crate::store) const RESEAL_SIGNING_KEY: &str = "
 
 /// Refused by the database while the key seals a secret.
 pub(in crate::store) const FORGET_KEYRING_KEY: &str = "DELETE FROM keyring WHERE id = $1";
+
+/// Keys by scheme and by what they are at `$1`; how many there are of each.
+pub(in crate::store) const COUNT_KEYS: &str = concat!(
+    "
+    SELECT k.scheme, k.state, count(*)
+    FROM (SELECT s.scheme,
+                 CASE WHEN s.state = 'revoked' THEN 'revoked'
+                      WHEN s.expires_at <= $1 THEN 'expired'
+                      WHEN s.state <> 'active' THEN 'disabled'
+                      WHEN s.not_before > $1 THEN 'pending'
+                      ELSE 'active' END AS state
+          FROM (SELECT c.scheme, c.not_before, c.expires_at, ",
+    state_under_owners!(),
+    "
+                FROM credentials c
+    ",
+    join_owners!(),
+    ") s) k
+    GROUP BY k.scheme, k.state
+    ORDER BY k.scheme, k.state"
+);
+
+/// Of the active keys that end within a week of `$1`, those that do within a day, and all.
+pub(in crate::store) const COUNT_EXPIRING: &str = "
+    SELECT count(CASE WHEN expires_at <= $1 + 86400 THEN 1 END), count(*)
+    FROM credentials
+    WHERE state = 'active' AND expires_at > $1 AND expires_at <= $1 + 604800";
 
 /// Changes nothing that counts, and holds the account until the end of the transaction.
 pub(in crate::store) const HOLD_ACCOUNT: &str = "UPDATE accounts SET created_at = created_at WHERE id = $1";

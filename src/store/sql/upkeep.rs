@@ -9,8 +9,8 @@ macro_rules! sql_upkeep {
                 credential::{KeyId, Organization},
                 envelope::{Place, Sealed},
                 store::{
-                    AdminError, AuditEntry, AuditLog, AuditQuery, By, KeyringUse, NewCredential, Resealed,
-                    SecretPlace, Upkeep, fingerprint,
+                    AdminError, AuditEntry, AuditLog, AuditQuery, By, KeyringUse, NewCredential, OpenSecrets,
+                    OpenedSecret, Resealed, SecretHint, SecretPlace, Upkeep, fingerprint, secret_hint,
                     sql::{refused, rows, statements, upkeep},
                 },
             };
@@ -34,6 +34,7 @@ macro_rules! sql_upkeep {
                             .push_bind(new.principal.as_str())
                             .push_bind(new.organization.as_ref().map(Organization::as_str))
                             .push_bind(new.public_key.as_deref())
+                            .push_bind(rows::words(new.permissions.as_ref()))
                             .push_bind(start)
                             .push_bind(end)
                             .push_bind(new.demo)
@@ -80,6 +81,24 @@ macro_rules! sql_upkeep {
                         .await
                         .map_err(AdminError::unavailable)?;
                     upkeep::entries(found).map_err(AdminError::unavailable)
+                }
+            }
+
+            #[async_trait::async_trait]
+            impl OpenSecrets for $store {
+                async fn open_secrets(
+                    &self,
+                    scheme: &str,
+                    key_id: &KeyId,
+                ) -> Result<Vec<OpenedSecret>, AdminError> {
+                    let found = sqlx::query_as(statements::SECRETS_TO_OPEN)
+                        .bind(scheme)
+                        .bind(key_id.as_str())
+                        .bind(self.now()?)
+                        .fetch_all(&self.pool)
+                        .await
+                        .map_err(AdminError::unavailable)?;
+                    rows::opened(scheme, found, &*self.keyring).map_err(AdminError::unavailable)
                 }
             }
 
@@ -154,6 +173,26 @@ macro_rules! sql_upkeep {
                     Ok(done)
                 }
 
+                async fn secret_hints(
+                    &self,
+                    of: Option<(&str, &KeyId)>,
+                ) -> Result<Vec<SecretHint>, AdminError> {
+                    let (scheme, key_id) = of.map_or(("", ""), |(scheme, key_id)| (scheme, key_id.as_str()));
+                    let found: Vec<upkeep::SealedRow> = sqlx::query_as(statements::SEALED_SECRETS)
+                        .bind(scheme)
+                        .bind(key_id)
+                        .fetch_all(&self.pool)
+                        .await
+                        .map_err(AdminError::unavailable)?;
+                    let look = |(scheme, key_id, number, keyring_id, record): upkeep::SealedRow| {
+                        let place = Place { scheme: &scheme, key_id: &key_id, number };
+                        let opened = self.keyring.open(place, &Sealed::new(keyring_id, record));
+                        let hint = opened.map(|secret| secret_hint(&secret));
+                        SecretHint { scheme, key_id, number, hint }
+                    };
+                    Ok(found.into_iter().map(look).collect())
+                }
+
                 async fn forget_keyring_key(&self, id: &str, by: &By) -> Result<(), AdminError> {
                     let mut change = self.begin(Some(by)).await?;
                     let deleted = sqlx::query(statements::FORGET_KEYRING_KEY)
@@ -180,12 +219,12 @@ use crate::{
 };
 use sqlx::error::{DatabaseError, ErrorKind};
 
-/// Keys that one statement inserts: a statement of SQLite has 32766 parameters at most, and a key ten.
+/// Keys that one statement inserts: a statement of SQLite has 32766 parameters at most, and a key eleven.
 pub(in crate::store) const ROWS_A_STATEMENT: usize = 500;
 
 pub(in crate::store) const INSERT_CREDENTIALS: &str = "
-    INSERT INTO credentials (scheme, key_id, algorithm, account, organization, public_key, not_before, expires_at,
-                             demo, created_at) ";
+    INSERT INTO credentials (scheme, key_id, algorithm, account, organization, public_key, permissions, not_before,
+                             expires_at, demo, created_at) ";
 
 pub(in crate::store) const INSERT_SECRETS: &str = "
     INSERT INTO secret_versions (scheme, key_id, number, keyring_id, sealed, fingerprint, created_at) ";

@@ -117,7 +117,7 @@ async fn echo(
 ) -> Response {
     let mut response = Response::new(body.into());
     let names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
-    let outcome = caller.map_or("open", |caller| caller.outcome());
+    let outcome = caller.map_or("open", |caller| caller.outcome().as_str());
     for (name, value) in [("outcome", outcome), ("method", method.as_str()), ("names", &names.join(" "))] {
         response.headers_mut().insert(name, HeaderValue::try_from(value).unwrap());
     }
@@ -127,7 +127,7 @@ async fn echo(
 /// Tells the test why a request was refused.
 async fn tell(mut response: Response) -> Response {
     if let Some(kind) = response.extensions().get::<VerifyErrorKind>() {
-        let outcome = HeaderValue::from_static(kind.outcome());
+        let outcome = HeaderValue::from_static(kind.outcome().as_str());
         response.headers_mut().insert("outcome", outcome);
     }
     response

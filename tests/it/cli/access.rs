@@ -70,6 +70,32 @@ fn a_key_may_have_permissions_of_its_own() {
 }
 
 #[test]
+fn what_a_key_or_a_client_may_do_changes_and_is_noted() {
+    let folder = Folder::new();
+    folder.run("accounts create ops").exits(0);
+    folder.run("keys create --scheme corezoid --key-id 13000 --account ops").exits(0);
+    folder.run("clients create --account ops --client-id A1").exits(0);
+    for name in ["keys permit --scheme corezoid --key-id 13000", "clients permit --client-id A1"] {
+        let set = |words: &str| {
+            folder.json(&format!("{name} {words} --reason review --actor ada"))["permissions"].clone()
+        };
+        assert_eq!(set("--permission conv:* --permission -conv:delete"), json!(["conv:*", "-conv:delete"]));
+        assert_eq!(set("--policy read-only --wait"), json!(["*:read"]));
+        assert_eq!(set("--all"), json!(null));
+        let told = folder.run(&format!("{name} --permission conv:read")).exits(0);
+        assert!(told.stderr.contains(" may do: conv:read"), "{}", told.told());
+        folder.run(name).exits(2);
+        folder.run(&format!("{name} --all --permission conv:read")).exits(2);
+        folder.run(&format!("{}x --all", name)).exits(4);
+    }
+    let noted = folder.json("audit list --by ada");
+    let noted: Vec<_> = noted["items"].as_array().unwrap().iter().collect();
+    assert_eq!(noted.len(), 6, "{noted:?}");
+    assert!(noted.iter().all(|note| note["reason"] == "review" && note["verb"] == "change"), "{noted:?}");
+    assert_eq!(noted[5]["after"]["permissions"], "conv:* -conv:delete", "{noted:?}");
+}
+
+#[test]
 fn a_client_lives_and_is_withdrawn() {
     let folder = Folder::new();
     folder.run("accounts create meters").exits(0);

@@ -73,6 +73,11 @@ fn a_new_secret_is_printed_once_and_alone() {
     assert_eq!((&key["scheme"], &key["state"]), (&json!("ateliere"), &json!("active")));
     assert_eq!((&key["account"], &key["organization"]), (&json!("acme"), &json!("acme")));
     assert_eq!(key["secrets"][0]["fingerprint"].as_str().unwrap().len(), 8);
+    // It is known again by its end, now and later.
+    let end = format!("…{}", &secret[60..]);
+    assert_eq!(key["secrets"][0]["hint"], json!(end));
+    assert!(ran.stderr.contains(&format!(", secret {end}")), "{}", ran.told());
+    assert!(folder.run("keys list").exits(0).stdout.contains(&end));
     let show = format!("keys show --scheme ateliere --key-id {}", key["key_id"].as_str().unwrap());
     assert_eq!(&folder.json(&show), key);
     for line in ["keys list", "keys list -o json", &show, &format!("{show} -o json")] {

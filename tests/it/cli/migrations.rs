@@ -3,6 +3,7 @@
 use super::{Folder, mode};
 use crate::support::postgres::Database;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use std::fs;
 
 /// Runs tests over both engines.
@@ -30,6 +31,7 @@ macro_rules! on_both_engines {
 pub(super) use on_both_engines;
 
 on_both_engines! {
+    a_client_is_created_and_rotated
     a_key_is_created_rotated_and_revoked
     a_migration_that_does_not_fit_changes_nothing
     an_app_and_its_limits_come_along
@@ -82,6 +84,45 @@ fn a_key_is_created_rotated_and_revoked(folder: &Folder) {
     assert_eq!(migrated["own"], json!({ "applied": 4, "pending": [] }));
     assert_eq!(outcome(folder, "three"), "revoked");
     folder.run("migrate --dir migrations").exits(0);
+}
+
+fn a_client_is_created_and_rotated(folder: &Folder) {
+    folder.run("migrate").exits(0);
+    folder.run("accounts create meters").exits(0);
+    let create =
+        "clients create --as sql --client-id A1 --account meters --permission sites:read --comment it's";
+    let ran = folder.run(create).exits(0);
+    let secret = ran.stdout.trim_end();
+    assert!(ran.says("wrote migrations/0001_create_client_A1.sql"), "{}", ran.told());
+    let file = fs::read_to_string(folder.path("migrations/0001_create_client_A1.sql")).unwrap();
+    assert!(!file.contains(secret) && !file.contains(&hex::encode(secret)), "{file}");
+    assert_eq!(folder.json("clients list")["items"], json!([]), "nothing happens before it is applied");
+    folder.run("migrate --dir migrations").exits(0);
+    let shown = folder.json("clients show --client-id A1");
+    assert_eq!((&shown["permissions"], &shown["comment"]), (&json!(["sites:read"]), &json!("it's")));
+    let hash = hex::encode(sha2::Sha256::digest(secret));
+    assert_eq!(shown["secrets"][0]["fingerprint"], hash[..8]);
+
+    folder.write_secret("own", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo");
+    folder.write_secret("short", "only-twenty-one-of-it");
+    let rotate = "clients rotate --as sql --client-id A1";
+    assert_eq!(folder.json(&format!("{rotate} --secret-file own"))["number"], 2);
+    folder.run("migrate --dir migrations").exits(0);
+    for _ in 0..2 {
+        folder.run(&format!("{rotate} --overlap 7d --secret-out new")).exits(0);
+        fs::remove_file(folder.path("new")).unwrap();
+        folder.run("migrate --dir migrations").exits(0);
+    }
+    let shown = folder.json("clients show --client-id A1");
+    let numbers: Vec<_> = shown["secrets"].as_array().unwrap().iter().map(|one| &one["number"]).collect();
+    assert_eq!(numbers, [4, 3, 2, 1]);
+    assert_eq!(
+        folder.run(&format!("{rotate} --secret-file short -o json")).exits(1).error()["code"],
+        "bad_secret"
+    );
+    folder.run("clients rotate --as sql --client-id B2").exits(4);
+    assert_eq!(folder.json("clients rotate --as sql --client-id B2 --number 2")["number"], 2);
+    folder.run("clients rotate --client-id A1 --number 2").exits(2);
 }
 
 fn a_migration_that_does_not_fit_changes_nothing(folder: &Folder) {

@@ -4,6 +4,8 @@
 mod access;
 // Whether everything is well.
 mod doctor;
+// Why a request would be refused.
+mod explain;
 // Organizations, accounts and keys in a database.
 mod keys;
 // What becomes of a key later.
@@ -19,6 +21,10 @@ mod trouble;
 // Requests of the providers' real clients.
 mod wire;
 
+use crate::support::{
+    planted::search,
+    server::{plant_printed, prints_secret},
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -107,8 +113,20 @@ impl Ran {
         let code = output.status.code().unwrap();
         let ran =
             Self { line: line.to_owned(), code, stdout: text(output.stdout), stderr: text(output.stderr) };
+        ran.hold_secrets();
         assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("backtrace"), "{}", ran.told());
         ran
+    }
+
+    /// Plants what a command prints once, and sees that no other prints it.
+    fn hold_secrets(&self) {
+        let words: Vec<_> = self.line.split_whitespace().collect();
+        if prints_secret(&words) {
+            plant_printed(&self.stdout);
+        } else {
+            search(&self.line, &self.stdout);
+        }
+        search(&format!("stderr of {}", self.line), &self.stderr);
     }
 
     fn told(&self) -> String {

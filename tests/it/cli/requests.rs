@@ -8,7 +8,7 @@ const ORGANIZATION: &str = "7b371391-1561-4cac-8f86-9b7bcba83db2";
 const BODY: &str = "{ \"query\": \"{ me }\",\n  \"text\": \"söug\" }\n";
 
 /// A folder with a key of each scheme, and with what `sign` and `verify` need to know about it.
-fn furnished() -> (Folder, [(&'static str, String); 3]) {
+fn furnished() -> (Folder, [(&'static str, String); 5]) {
     let folder = Folder::new();
     folder.write("body", BODY);
     folder.run("orgs create acme").exits(0);
@@ -25,7 +25,15 @@ fn furnished() -> (Folder, [(&'static str, String); 3]) {
     let corezoid = key("--scheme corezoid") + " --url https://a.test/api/2/json";
     let salescloud = key(&format!("--scheme salescloud --organization {ORGANIZATION}"))
         + &format!(" --organization {ORGANIZATION} --url https://a.test");
-    let keys = [("ateliere", ateliere), ("corezoid", corezoid), ("salescloud", salescloud)];
+    let callback = key("--scheme corezoid-callback") + " --url https://a.test/";
+    let webhook = key("--scheme salescloud-webhook") + " --url https://a.test/hook?a=1";
+    let keys = [
+        ("ateliere", ateliere),
+        ("corezoid", corezoid),
+        ("corezoid-callback", callback),
+        ("salescloud", salescloud),
+        ("salescloud-webhook", webhook),
+    ];
     (folder, keys)
 }
 
@@ -119,7 +127,7 @@ fn the_verdict_is_a_document_with_stable_names() {
 
 #[test]
 fn a_signed_time_is_judged_as_of_now_or_as_told() {
-    let (folder, [_, (scheme, args), _]) = furnished();
+    let (folder, [_, (scheme, args), ..]) = furnished();
     sign(&folder, scheme, &format!("{args} --now 1700000000"));
     let outcome = |args: &str, code| verify(&folder, scheme, &format!("{args} -o json")).exits(code).json();
     assert_eq!(outcome("", 3)["outcome"], "stale");
@@ -147,16 +155,17 @@ fn every_form_carries_the_same_signature() {
         assert_eq!(document["method"], "POST");
         assert_eq!(document["body_sha256"], hex::encode(Sha256::digest(BODY)));
         let signature = document["signature"].as_str().unwrap();
-        let place = if *scheme == "corezoid" { &document["url"] } else { &document["headers"] };
+        let in_url = scheme.starts_with("corezoid");
+        let place = if in_url { &document["url"] } else { &document["headers"] };
         assert!(place.to_string().contains(signature), "{document}");
         let secret = std::fs::read_to_string(folder.path(&format!("{scheme}.secret"))).unwrap();
         assert!(!document.to_string().contains(&secret));
-        assert_eq!(document["canonical"].as_str().unwrap().contains("{SECRET}"), *scheme == "corezoid");
+        assert_eq!(document["canonical"].as_str().unwrap().contains("{SECRET}"), in_url);
 
         for form in ["--as curl", "--as http"] {
             assert!(sign(form).contains(signature), "{scheme} {form}");
         }
-        let form = if *scheme == "corezoid" { "--as url" } else { "--as headers" };
+        let form = if in_url { "--as url" } else { "--as headers" };
         assert!(sign(form).contains(signature), "{scheme} {form}");
         assert!(sign("--as url").starts_with("https://a.test"));
     }
@@ -165,7 +174,7 @@ fn every_form_carries_the_same_signature() {
 #[cfg(unix)]
 #[test]
 fn a_shell_reads_the_curl_line_as_it_is_meant() {
-    let (folder, [_, (scheme, args), _]) = furnished();
+    let (folder, [_, (scheme, args), ..]) = furnished();
     let body = r#"{"it's":"$HOME `id` \\ \"q\" !"}"#;
     let line = format!("sign --scheme {scheme} {args} --body - --now 1700000000");
     let curl = folder.run_with_stdin(&line, body).exits(0).stdout;
@@ -181,7 +190,7 @@ fn a_shell_reads_the_curl_line_as_it_is_meant() {
 
 #[test]
 fn an_app_acts_only_where_it_is_installed() {
-    let (folder, [_, _, (scheme, args)]) = furnished();
+    let (folder, [_, _, _, (scheme, args), _]) = furnished();
     sign(&folder, scheme, &args);
     let key_id = args.split_whitespace().nth(1).unwrap();
     folder.run(&format!("orgs uninstall {ORGANIZATION} --key-id {key_id}")).exits(0);
@@ -191,7 +200,8 @@ fn an_app_acts_only_where_it_is_installed() {
 
 #[test]
 fn routes_that_a_server_opens_are_opened_by_option() {
-    let (folder, [_, (corezoid, c_args), (salescloud, s_args)]) = furnished();
+    let (folder, schemes) = furnished();
+    let [_, (corezoid, c_args), _, (salescloud, s_args), _] = &schemes;
     sign(&folder, salescloud, &format!("{s_args}/acme/graphql"));
     let ran = verify(&folder, salescloud, "-o json").exits(3);
     assert_eq!(ran.json()["outcome"], "malformed");
@@ -203,11 +213,33 @@ fn routes_that_a_server_opens_are_opened_by_option() {
     opened(salescloud, "/{anything}/graphql").exits(0);
     opened(salescloud, "PUT /{anything}/graphql").exits(3);
 
+    let [(ateliere, a_args), ..] = &schemes;
+    for (organization, code) in [("acme", 0), ("globex", 3)] {
+        sign(&folder, ateliere, &a_args.replace("/graphql?q", &format!("/{organization}/graphql")));
+        verify(&folder, ateliere, "").exits(0);
+        let ran = opened(ateliere, "/{organization}/graphql").exits(code);
+        assert_eq!(ran.contains("wrong_organization"), code == 3, "{}", ran.told());
+    }
+
     let line = format!("{} --method GET", c_args.replace("/api/2/json", "/user_downloads/a.json"));
     folder.write("body", "");
     sign(&folder, corezoid, &line);
     assert_eq!(verify(&folder, corezoid, "-o json").exits(3).json()["outcome"], "missing");
     opened(corezoid, "GET /user_downloads/{file}").exits(0);
+}
+
+#[test]
+fn an_upload_is_signed_reduced_where_both_are_told() {
+    let (folder, [_, (corezoid, args), ..]) = furnished();
+    folder.write("body", "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n");
+    let line = format!("{} --multipart-route /api/2/upload", args.replace("/api/2/json", "/api/2/upload"));
+    sign(&folder, corezoid, &line);
+    let verified = verify(&folder, corezoid, "--multipart-route /api/2/upload -o json").exits(0).json();
+    let canonical = verified["canonical"].as_str().unwrap();
+    assert!(canonical.contains("name=\"a\"\r\n1{SECRET}") && !canonical.contains("--b"), "{canonical}");
+    assert_eq!(verify(&folder, corezoid, "-o json").exits(3).json()["outcome"], "missing");
+    let raw = verify(&folder, corezoid, "--route /api/2/upload -o json").exits(3).json();
+    assert_eq!(raw["outcome"], "bad_signature");
 }
 
 #[test]
@@ -219,6 +251,14 @@ fn a_public_url_is_the_one_that_clients_know() {
     assert_eq!(ran.json()["outcome"], "bad_signature");
     assert!(ran.json()["reason"].as_str().unwrap().contains("public URL"), "{}", ran.told());
     verify(&folder, scheme, "--public-url a.test").exits(2);
+
+    // Where a webhook went by plain HTTP, only the public URL can tell.
+    let (folder, [.., (scheme, args)]) = furnished();
+    sign(&folder, scheme, &args.replace("https:", "http:"));
+    assert_eq!(verify(&folder, scheme, "-o json").exits(3).json()["outcome"], "bad_signature");
+    verify(&folder, scheme, "--public-url http://a.test").exits(0);
+    verify(&folder, scheme, "--public-url http://a.test/hook?a=1").exits(0);
+    verify(&folder, scheme, "--public-url http://a.test/other").exits(3);
 }
 
 #[test]

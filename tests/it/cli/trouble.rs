@@ -211,7 +211,7 @@ fn a_request_without_credentials_is_3() {
     let folder = Folder::new();
     folder.write_secret("secret", SECRET);
     folder.write("request", "POST / HTTP/1.1\r\nHost: a\r\n\r\n");
-    for scheme in ["ateliere", "corezoid", "salescloud"] {
+    for scheme in ["ateliere", "corezoid", "corezoid-callback", "salescloud", "salescloud-webhook"] {
         let ran =
             folder.run(&format!("verify --scheme {scheme} --request request --secret-file secret -o json"));
         assert_eq!(ran.exits(3).json()["outcome"], "missing");

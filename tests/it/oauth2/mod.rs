@@ -2,12 +2,15 @@
 
 mod bearer;
 mod brute_force;
+#[cfg(feature = "client")]
+mod client;
 mod endpoint;
 mod keys;
 mod leaks;
 mod libraries;
 mod read_tokens;
 mod refusals;
+mod signing;
 
 use crate::support::{
     http::Answer,

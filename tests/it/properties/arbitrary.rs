@@ -8,7 +8,7 @@ use crate::support::{
 use countersign::{
     SignatureVerifier, VerifyLayer,
     clock::ManualClock,
-    scheme::{Ateliere, Corezoid, SalesCloud, Scheme},
+    scheme::{Ateliere, Corezoid, CorezoidCallback, SalesCloud, SalesCloudWebhook, Scheme},
     store::MemoryKeyStore,
     verify::AnyOf,
 };
@@ -42,12 +42,16 @@ fn layer() -> VerifyLayer {
     let salescloud = SalesCloud::default().with_route(Method::POST, "/{organization}/graphql").unwrap();
     let all = AnyOf::new(verifier(ateliere, &store, &clock));
     let all = all.or(verifier(corezoid, &store, &clock));
-    VerifyLayer::new(all.or(verifier(salescloud, &store, &clock)))
+    let all = all.or(verifier(salescloud, &store, &clock));
+    let callback = CorezoidCallback::default().with_route(Method::POST, "/{any}").unwrap();
+    let all = all.or(verifier(callback, &store, &clock));
+    let webhook = SalesCloudWebhook::default().with_method(Method::GET);
+    VerifyLayer::new(all.or(verifier(webhook, &store, &clock)))
 }
 
 /// A name that some part of the layer looks at, and a value that is right, nearly right, or anything.
 fn header() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 14] = [
         "authorization",
         "content-encoding",
         "content-length",
@@ -59,10 +63,15 @@ fn header() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
         "salescloud-organization",
         "x-auth-user",
         "x-organization-slug",
+        "x-salescloud-access-key",
+        "x-salescloud-date",
+        "x-salescloud-signature",
     ];
     let app = format!("App {BASE64}");
+    let organization = "7b371391-1561-4cac-8f86-9b7bcba83db2";
+    let date = "2023-11-14 22:13:20";
     let values: Vec<String> =
-        ["a.test", "identity", "gzip", "849015eb", KEY.id, "7b371391-1561-4cac-8f86-9b7bcba83db2", HEX, &app]
+        ["a.test", "identity", "gzip", "849015eb", KEY.id, organization, HEX, &app, date]
             .map(str::to_owned)
             .into();
     let value = prop_oneof![
@@ -82,8 +91,8 @@ fn target() -> impl Strategy<Value = Uri> {
     ];
     let segments =
         prop::collection::vec(segment, 0..8).prop_map(|segments| format!("/{}", segments.join("/")));
-    let target =
-        prop_oneof![8 => segments, 1 => "\\PC{0,30}", 1 => "https?://[!-~]{0,20}", 1 => Just("*".to_owned())];
+    let callback = "/[a-z]{0,2}\\?(conv_(signature|time|id)(=([a-f0-9]{40}|1700000000|[!-~]{0,4}))?&?){0,4}";
+    let target = prop_oneof![8 => segments, 2 => callback, 1 => "\\PC{0,30}", 1 => "https?://[!-~]{0,20}", 1 => Just("*".to_owned())];
     target.prop_filter_map("no request target", |target| target.parse().ok())
 }
 

@@ -1,11 +1,13 @@
 //! What is signed cannot be changed by a single byte.
 
-use super::{Case, NOW, ateliere, body, config, corezoid, run, salescloud, text};
+use super::{
+    Case, NOW, ateliere, body, config, corezoid, corezoid_callback, run, salescloud, salescloud_webhook, text,
+};
 use crate::support::guard::{guard, send};
 use bytes::Bytes;
 use countersign::{
     error::VerifyErrorKind,
-    scheme::{Ateliere, Corezoid, SalesCloud, Scheme},
+    scheme::{Ateliere, Corezoid, CorezoidCallback, SalesCloud, SalesCloudWebhook, Scheme},
 };
 use http::{HeaderValue, Request, Uri, uri::PathAndQuery};
 use http_body_util::Full;
@@ -102,6 +104,18 @@ proptest! {
     #[test]
     fn corezoid_holds(case in corezoid(body(80))) {
         holds::<Corezoid>(&case, &[], case.target.len())?;
+    }
+
+    #[test]
+    fn corezoid_callback_holds(case in corezoid_callback(body(80))) {
+        holds::<CorezoidCallback>(&case, &[], 1)?;
+    }
+
+    #[test]
+    fn salescloud_webhook_holds(case in salescloud_webhook(body(80))) {
+        let headers =
+            ["host", "x-salescloud-access-key", "x-salescloud-date", "x-salescloud-signature"];
+        holds::<SalesCloudWebhook>(&case, &headers, 1)?;
     }
 
     #[test]

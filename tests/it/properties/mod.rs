@@ -128,6 +128,37 @@ fn salescloud(body: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Cas
     })
 }
 
+/// A call of one of Corezoid's processes, which is named or known by the path.
+fn corezoid_callback(body: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Case> {
+    let key = "[0-9]{1,12}|[A-Za-z0-9._~-]{1,40}|/";
+    (key, secret(), body).prop_map(|(key_id, secret, body)| Case {
+        key_id,
+        secret,
+        public_key: None,
+        organization: None,
+        authority: "api.test".to_owned(),
+        target: "/".to_owned(),
+        body,
+    })
+}
+
+/// A webhook of SalesCloud's, wherever it goes.
+fn salescloud_webhook(body: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Case> {
+    let authority = "[A-Za-z0-9.-]{1,12}(:[0-9]{1,5})?|\\[::1\\]:8443";
+    let target = "(/[a-zA-Z0-9._~%'()é-]{0,8}){1,4}(\\?[a-z0-9=&%'+/?é]{0,12})?";
+    ("[!-~]{1,60}", secret(), authority, target, body).prop_map(
+        |(key_id, secret, authority, target, body)| Case {
+            key_id,
+            secret,
+            public_key: None,
+            organization: None,
+            authority,
+            target,
+            body,
+        },
+    )
+}
+
 /// Runs a future to its end.
 fn run<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)

@@ -1,6 +1,8 @@
 //! What a client signs, the server accepts: any body in any pieces, any names, and the secret before the last.
 
-use super::{Case, NOW, ateliere, body, config, corezoid, run, salescloud, text};
+use super::{
+    Case, NOW, ateliere, body, config, corezoid, corezoid_callback, run, salescloud, salescloud_webhook, text,
+};
 use crate::support::{
     guard::{credential, guard, outcome, send},
     pieces::Pieces,
@@ -11,7 +13,7 @@ use countersign::{
     clock::ManualClock,
     credential::SecretVersion,
     error::VerifyErrorKind,
-    scheme::{Ateliere, Corezoid, SalesCloud, Scheme},
+    scheme::{Ateliere, Corezoid, CorezoidCallback, SalesCloud, SalesCloudWebhook, Scheme},
     secret::Secret,
     signature::{Algorithm, Computation, MacKey, SignatureBase},
     store::MemoryKeyStore,
@@ -38,7 +40,7 @@ fn passes<S: Scheme + Default>(case: &Case, lengths: &[usize], pauses: bool) -> 
     let request = case.signed(S::default()).ok_or_else(|| TestCaseError::fail("not signed"))?;
     let layer = guard(S::default(), case.key(), NOW);
     let answer = run(send(&layer, request.map(|body| Pieces::new(&body, lengths, pauses))));
-    let (caller, read) = answer.map_err(|kind| TestCaseError::fail(kind.outcome()))?;
+    let (caller, read) = answer.map_err(|kind| TestCaseError::fail(kind.outcome().as_str()))?;
     prop_assert_eq!(caller.scheme(), S::default().name());
     prop_assert_eq!(caller.key_id().as_str(), &case.key_id);
     prop_assert_eq!(caller.organization().map(|name| name.as_str()), case.organization.as_deref());
@@ -108,6 +110,16 @@ proptest! {
     #[test]
     fn salescloud_passes(case in salescloud(body(LONGEST)), (lengths, pauses) in cuts()) {
         passes::<SalesCloud>(&case, &lengths, pauses)?;
+    }
+
+    #[test]
+    fn corezoid_callback_passes(case in corezoid_callback(body(LONGEST)), (lengths, pauses) in cuts()) {
+        passes::<CorezoidCallback>(&case, &lengths, pauses)?;
+    }
+
+    #[test]
+    fn salescloud_webhook_passes(case in salescloud_webhook(body(LONGEST)), (lengths, pauses) in cuts()) {
+        passes::<SalesCloudWebhook>(&case, &lengths, pauses)?;
     }
 
     /// The body passes once more for each two other spellings, from the frames that were kept.

@@ -23,6 +23,8 @@ mod sqlite;
 mod tokens;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod upkeep;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod usage;
 
 use countersign::{
     clock::ManualClock,
@@ -144,12 +146,16 @@ macro_rules! sql_contract {
                 sql::rows_that_make_no_sense_are_refused
                 sql::what_an_operator_switches_off_is_off
                 upkeep::a_hand_may_say_whose_it_is
+                upkeep::a_long_secret_shows_its_ends
                 upkeep::many_keys_come_at_once_or_none_does
                 upkeep::secrets_are_sealed_again
                 upkeep::the_audit_log_is_only_added_to
                 upkeep::tokens_are_noted_without_what_tells_them
                 upkeep::the_rules_for_secrets_hold_for_plain_sql
                 upkeep::who_changes_what_is_noted
+                usage::a_latency_has_a_column_of_its_own
+                usage::counts_add_up_whoever_counts
+                usage::keys_are_counted_by_what_they_are
                 sql_tokens::a_row_that_makes_no_sense_is_refused
                 sql_tokens::a_signing_key_is_sealed_in_its_place
                 sql_tokens::every_change_of_a_token_raises_its_revision

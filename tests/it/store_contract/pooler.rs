@@ -7,14 +7,22 @@ use super::{
     *,
 };
 use crate::support::postgres::{Database, cluster::somebody_else};
-use countersign::store::PostgresKeyStore;
+#[cfg(feature = "cli")]
+use crate::{
+    store_trouble::{ask, create},
+    support::server::Server,
+};
+use countersign::{
+    clock::SystemClock,
+    store::{By, CachingKeyStore, PostgresKeyStore},
+};
 use std::{
     env, fs,
     net::{TcpListener, TcpStream},
     os::unix::{fs::chown, process::CommandExt as _},
     process::{Child, Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -57,10 +65,13 @@ impl Pooler {
         pooler
     }
 
-    async fn open(&self) -> Result<PostgresKeyStore, StoreError> {
+    fn url(&self) -> String {
         let database = Url::parse(self.database.url()).unwrap();
-        let url = format!("postgres://anybody@127.0.0.1:{}{}?sslmode=disable", self.port, database.path());
-        PostgresKeyStore::open(&url, keyring(), clock()).await
+        format!("postgres://anybody@127.0.0.1:{}{}?sslmode=disable", self.port, database.path())
+    }
+
+    async fn open(&self) -> Result<PostgresKeyStore, StoreError> {
+        PostgresKeyStore::open(&self.url(), keyring(), clock()).await
     }
 
     /// Many clients ask and write at once, over fewer connections than they are.
@@ -90,6 +101,14 @@ impl Drop for Pooler {
     }
 }
 
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_so().await {
+        assert!(Instant::now() < end, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 fn program() -> String {
     env::var("PGBOUNCER").unwrap_or_else(|_| "pgbouncer".to_owned())
 }
@@ -107,6 +126,57 @@ fn keeps_statements_apart() -> bool {
 #[ignore = "needs pgbouncer: run `./x soak pooler`"]
 async fn a_pooler_of_sessions_is_not_noticed() {
     Pooler::start("pool_mode = session\ndefault_pool_size = 30").await.works().await;
+}
+
+/// A store whose cache keeps a key that is then switched off: how long that takes, and whether it was heard.
+async fn switch_off(store: PostgresKeyStore) -> bool {
+    store.create_account(&principal("ops"), None).await.unwrap();
+    store.create_credential(&new_key("ateliere", "pk_1")).await.unwrap();
+    let cache = CachingKeyStore::new(store.clone());
+    let state = async || find(&cache, "ateliere", "pk_1").await.map(|key| key.state);
+    until("the key is kept", async || state().await == Some(CredentialState::Active)).await;
+    // Who hears nothing notices it after three seconds.
+    let heard = store.hear_oneself().await.is_ok();
+    until("changes are heard, or not", async || state().await.is_some() && cache.is_live() == heard).await;
+    store.set_state("ateliere", &id("pk_1"), CredentialState::Disabled, &By::new("test")).await.unwrap();
+    until("the key is off", async || state().await == Some(CredentialState::Disabled)).await;
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs pgbouncer: run `./x soak pooler`"]
+async fn changes_are_heard_from_the_server_itself() {
+    let mode = match keeps_statements_apart() {
+        true => "pool_mode = transaction\nmax_prepared_statements = 100",
+        false => "pool_mode = session\ndefault_pool_size = 30",
+    };
+    let pooler = Pooler::start(mode).await;
+    let store = PostgresKeyStore::open(&pooler.url(), keyring(), SystemClock).await.unwrap();
+    assert!(switch_off(store.with_listen_url(pooler.database.url()).unwrap()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs pgbouncer: run `./x soak pooler`"]
+async fn behind_a_pooler_of_transactions_nothing_is_heard_and_changes_are_asked_for() {
+    let pooler = Pooler::start("pool_mode = transaction").await;
+    let store = PostgresKeyStore::open(pooler.database.url(), keyring(), SystemClock).await.unwrap();
+    assert!(!switch_off(store.with_listen_url(&pooler.url()).unwrap()).await);
+}
+
+#[cfg(feature = "cli")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs pgbouncer: run `./x soak pooler`"]
+async fn the_example_server_works_behind_a_pooler_that_takes_its_parameters() {
+    let settings =
+        "pool_mode = session\ndefault_pool_size = 50\nignore_startup_parameters = extra_float_digits";
+    let pooler = Pooler::start(settings).await;
+    let first = Server::start_on(pooler.database.url());
+    let server = first.start_another_on(&pooler.url(), &["--listen-database-url", pooler.database.url()]);
+    create(&first, "13000");
+    assert_eq!(ask(&server, "13000").0, 200);
+    let revoke = "keys revoke --scheme corezoid --key-id 13000 --yes --wait";
+    first.countersign(&revoke.split(' ').collect::<Vec<_>>());
+    assert_eq!(ask(&server, "13000").0, 401);
 }
 
 #[tokio::test]

@@ -91,6 +91,13 @@ pub(super) async fn a_client_is_found_as_it_was_stored(bench: &impl Bench) {
         assert!(find_client(store, other).await.is_none(), "{other:?}");
     }
 
+    let held = found.revision;
+    store.set_client_permissions(&id("5B0F4C"), None).await.unwrap();
+    let found = find_client(store, "5B0F4C").await.unwrap();
+    assert!(found.permissions == Permissions::all() && found.revision > held);
+    store.set_client_permissions(&id("5B0F4C"), new.permissions.as_ref()).await.unwrap();
+    assert_eq!(find_client(store, "5B0F4C").await.unwrap().permissions, permissions("sites:read"));
+
     let shown = store.client(&id("5B0F4C")).await.unwrap();
     assert_eq!((&shown.principal, &shown.organization), (&new.principal, &new.organization));
     assert_eq!((&shown.permissions, &shown.comment), (&new.permissions, &new.comment));
@@ -319,6 +326,7 @@ pub(super) async fn a_token_of_nobody_is_named(bench: &impl Bench) {
     missing(store.create_client(&new).await, "organization");
     missing(store.client(&id("a")).await.map(drop), "client");
     missing(store.set_client_state(&id("a"), CredentialState::Revoked).await, "client");
+    missing(store.set_client_permissions(&id("a"), None).await, "client");
     missing(store.rotate_client(&id("a"), &secret(FIRST), Duration::ZERO).await.map(drop), "client");
     missing(store.revoke_read_token(&id("a")).await, "read token");
     missing(store.retire_signing_key(&id("a"), at(NOW)).await, "signing key");

@@ -9,7 +9,10 @@ use super::{
 };
 use countersign::{
     envelope::{Keyring, Place},
-    store::{AdminErrorKind, AuditEntry, AuditLog as _, AuditQuery, By, Limit, Overlap, Upkeep as _, Use},
+    store::{
+        AdminErrorKind, AuditEntry, AuditLog as _, AuditQuery, By, Limit, Overlap, Upkeep as _, Use,
+        secret_hint,
+    },
 };
 
 /// Seals with the keyring key that a test adds, and opens with the one from before.
@@ -251,4 +254,33 @@ pub(super) async fn many_keys_come_at_once_or_none_does(bench: &impl SqlBench) {
     assert!(store.create_credentials(&keys(1202..1300)).await.is_err());
     assert!(find(bench.store(), "ateliere", "pk_1299").await.is_none());
     store.create_credentials(&[]).await.unwrap();
+    let mut limited = keys(1300..1301);
+    limited[0].permissions = Some(permissions("titles:read"));
+    store.create_credentials(&limited).await.unwrap();
+    let found = find(bench.store(), "ateliere", "pk_1300").await.unwrap();
+    assert_eq!(found.permissions, permissions("titles:read"));
+}
+
+pub(super) async fn a_long_secret_shows_its_ends(bench: &impl SqlBench) {
+    let store = bench.store();
+    store_key(store, "ateliere", "pk_1").await;
+    store_key(store, "ateliere", "pk_2").await;
+    let mut short = new_key("ateliere", "pk_3");
+    short.secret = secret("0123456789abcdef");
+    store.create_credential(&short).await.unwrap();
+    let look = async |key_id: &str| {
+        let key_id = id(key_id);
+        let found = store.secret_hints(Some(("ateliere", &key_id))).await.unwrap();
+        let [hint] = found.try_into().unwrap();
+        assert_eq!((&*hint.scheme, &*hint.key_id, hint.number), ("ateliere", key_id.as_str(), 1));
+        hint.hint
+    };
+    let ends = secret_hint(&secret(SECRET));
+    assert!(ends.is_some());
+    assert_eq!(look("pk_1").await.unwrap(), ends);
+    assert_eq!(look("pk_3").await.unwrap(), None);
+    bench.set_record("pk_2", &bench.record("pk_1").await).await;
+    look("pk_2").await.unwrap_err();
+    assert_eq!(store.secret_hints(None).await.unwrap().len(), 3);
+    assert!(store.secret_hints(Some(("corezoid", &id("pk_1")))).await.unwrap().is_empty());
 }

@@ -73,8 +73,8 @@ where
 /// The outcome word of an answer.
 pub(crate) fn outcome(answer: &Answer) -> &'static str {
     match answer {
-        Ok((verified, _)) => verified.outcome(),
-        Err(kind) => kind.outcome(),
+        Ok((verified, _)) => verified.outcome().as_str(),
+        Err(kind) => kind.outcome().as_str(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys and clients of three providers, bodies that arrive as a test says, stores that answer as a test says.
+//! Keys and clients of every scheme, bodies that arrive as a test says, stores that answer as a test says.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use countersign::{
     credential::{Credential, KeyId, Organization, Principal, SecretVersion},
     error::VerifyErrorKind,
     middleware::VerifiedBody,
-    scheme::{Ateliere, Corezoid, SalesCloud},
+    scheme::{Ateliere, Corezoid, CorezoidCallback, SalesCloud, SalesCloudWebhook},
     secret::Secret,
     sign::Signer,
     signature::{Algorithm, MacKey},
@@ -43,17 +43,22 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) enum Provider {
     Ateliere,
     Corezoid,
+    CorezoidCallback,
     SalesCloud,
+    SalesCloudWebhook,
 }
 
 impl Provider {
-    pub(crate) const ALL: [Self; 3] = [Self::Ateliere, Self::Corezoid, Self::SalesCloud];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Ateliere, Self::Corezoid, Self::CorezoidCallback, Self::SalesCloud, Self::SalesCloudWebhook];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ateliere => "ateliere",
             Self::Corezoid => "corezoid",
+            Self::CorezoidCallback => "corezoid-callback",
             Self::SalesCloud => "salescloud",
+            Self::SalesCloudWebhook => "salescloud-webhook",
         }
     }
 
@@ -61,7 +66,9 @@ impl Provider {
         match self {
             Self::Ateliere => "pk_test_5e1f",
             Self::Corezoid => "13000",
+            Self::CorezoidCallback => "1023",
             Self::SalesCloud => "edadd893-9472-4324-a4db-b1707c563184",
+            Self::SalesCloudWebhook => "90f298d6c03d011e",
         }
     }
 
@@ -70,7 +77,9 @@ impl Provider {
         match self {
             Self::Ateliere => "pk_test_5e1e",
             Self::Corezoid => "13001",
+            Self::CorezoidCallback => "1024",
             Self::SalesCloud => "edadd893-9472-4324-a4db-b1707c563185",
+            Self::SalesCloudWebhook => "90f298d6c03d011f",
         }
     }
 
@@ -79,14 +88,16 @@ impl Provider {
         match self {
             Self::Ateliere => "/graphql",
             Self::Corezoid => "/api/2/json",
+            Self::CorezoidCallback => "/",
             Self::SalesCloud => "/",
+            Self::SalesCloudWebhook => "/hook",
         }
     }
 
     pub(crate) const fn algorithm(self) -> Algorithm {
         match self {
-            Self::Ateliere | Self::SalesCloud => Algorithm::HmacSha256,
-            Self::Corezoid => Algorithm::SandwichSha1,
+            Self::Ateliere | Self::SalesCloud | Self::SalesCloudWebhook => Algorithm::HmacSha256,
+            Self::Corezoid | Self::CorezoidCallback => Algorithm::SandwichSha1,
         }
     }
 
@@ -100,7 +111,7 @@ impl Provider {
         let mut credential = Credential::new(Principal::new(self.name()).unwrap(), [secret]);
         credential.organization = match self {
             Self::Ateliere => Some(Organization::new(SLUG).unwrap()),
-            Self::Corezoid | Self::SalesCloud => None,
+            _ => None,
         };
         credential.public_key = (self == Self::SalesCloud).then(|| PUBLIC_KEY.into());
         credential
@@ -124,7 +135,9 @@ impl Provider {
         match self {
             Self::Ateliere => SignatureVerifier::new(Ateliere::default(), keys),
             Self::Corezoid => SignatureVerifier::new(Corezoid::default(), keys),
+            Self::CorezoidCallback => SignatureVerifier::new(CorezoidCallback::default(), keys),
             Self::SalesCloud => SignatureVerifier::new(SalesCloud::default(), keys),
+            Self::SalesCloudWebhook => SignatureVerifier::new(SalesCloudWebhook::default(), keys),
         }
         .with_clock(ManualClock::at(NOW))
     }
@@ -134,9 +147,11 @@ impl Provider {
         match self {
             Self::Ateliere => Signer::new(Ateliere::default(), key_id, &secret).with_organization(SLUG),
             Self::Corezoid => Signer::new(Corezoid::default(), key_id, &secret),
+            Self::CorezoidCallback => Signer::new(CorezoidCallback::default(), key_id, &secret),
             Self::SalesCloud => Signer::new(SalesCloud::default(), key_id, &secret)
                 .with_organization(ORGANIZATION)
                 .with_public_key(PUBLIC_KEY),
+            Self::SalesCloudWebhook => Signer::new(SalesCloudWebhook::default(), key_id, &secret),
         }
         .with_clock(ManualClock::at(NOW))
     }
@@ -158,7 +173,7 @@ impl Provider {
     }
 }
 
-/// A store that knows the three providers' keys.
+/// A store that knows a key of every scheme.
 pub(crate) fn keys() -> Arc<MemoryKeyStore> {
     let keys = Arc::new(MemoryKeyStore::new());
     Provider::ALL.iter().for_each(|provider| provider.enroll(&keys));
@@ -201,7 +216,8 @@ impl Answer {
     {
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let kind = head.extensions.get().copied();
+        let kind: Option<VerifyErrorKind> = head.extensions.get().copied();
+        assert_eq!(head.extensions.get(), kind.map(VerifyErrorKind::outcome).as_ref());
         Self { status: head.status, headers: head.headers, body, kind }
     }
 

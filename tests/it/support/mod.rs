@@ -6,6 +6,7 @@ pub(crate) mod http;
 #[cfg(feature = "cli")]
 pub(crate) mod markdown;
 pub(crate) mod pieces;
+pub(crate) mod planted;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "postgres")]

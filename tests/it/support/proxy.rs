@@ -21,6 +21,7 @@ pub(crate) struct Proxy {
     cut: Arc<Notify>,
     silent: watch::Sender<bool>,
     refusing: Arc<AtomicBool>,
+    refused: watch::Receiver<u32>,
     accepting: JoinHandle<()>,
 }
 
@@ -48,10 +49,12 @@ impl Proxy {
         let (cut, silent, refusing) =
             (Arc::new(Notify::new()), watch::Sender::new(false), Arc::new(AtomicBool::new(false)));
         let (cut_too, silent_too, refusing_too) = (Arc::clone(&cut), silent.clone(), Arc::clone(&refusing));
+        let (count, refused) = watch::channel(0);
         let accepting = tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 if refusing_too.load(Ordering::Relaxed) {
+                    count.send_modify(|count| *count += 1);
                     continue;
                 }
                 let (target, silent, cut) = (target.clone(), silent_too.subscribe(), Arc::clone(&cut_too));
@@ -63,7 +66,7 @@ impl Proxy {
                 });
             }
         });
-        Self { url: url.into(), cut, silent, refusing, accepting }
+        Self { url: url.into(), cut, silent, refusing, refused, accepting }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -79,6 +82,11 @@ impl Proxy {
     pub(crate) fn refuse(&self, refusing: bool) {
         self.refusing.store(refusing, Ordering::Relaxed);
         self.cut();
+    }
+
+    /// Waits until so many connections have been refused.
+    pub(crate) async fn has_refused(&self, count: u32) {
+        self.refused.clone().wait_for(|refused| *refused >= count).await.unwrap();
     }
 
     /// Lets nothing through any more, in either direction, and closes nothing; or goes on where it has stopped.

@@ -5,8 +5,10 @@
 
 mod ateliere;
 mod corezoid;
+mod corezoid_callback;
 mod json_stringify;
 mod salescloud;
+mod salescloud_webhook;
 
 use countersign::{
     secret::Secret,

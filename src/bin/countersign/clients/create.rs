@@ -1,6 +1,6 @@
 //! `clients create` and `clients import`.
 
-use super::{failed, refused};
+use super::{failed, migration, refused};
 use crate::{
     config::{Store, StoreArgs},
     failure::Failure,
@@ -8,6 +8,7 @@ use crate::{
     output::Output,
     permissions::{self, PermissionArgs},
     secret_input::SecretArgs,
+    sql_file::{FolderArgs, Form},
     times,
 };
 use clap::Args;
@@ -18,12 +19,13 @@ use countersign::{
     store::{AdminErrorKind, NewClient},
 };
 use serde::Serialize;
-use std::time::SystemTime;
+use std::{path::PathBuf, time::SystemTime};
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
   countersign clients create --account meters --comment 'the meters in the north'
-  countersign clients create --account meters --policy read-only -o json";
+  countersign clients create --account meters --policy read-only -o json
+  countersign clients create --account meters --as sql > secret";
 
 const IMPORT_EXAMPLES: &str = "\
 Example:
@@ -79,6 +81,13 @@ struct ClientArgs {
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
 
+    /// Write a migration, and leave the database alone
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    form: Option<Form>,
+
+    #[command(flatten)]
+    folder: FolderArgs,
+
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -92,6 +101,8 @@ struct Created {
     permissions: Option<Vec<String>>,
     expires_at: Option<String>,
     comment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<String>,
     #[serde(flatten)]
     told: Told,
 }
@@ -106,9 +117,8 @@ pub async fn create(args: CreateArgs, output: &Output) -> Result<(), Failure> {
     let client_id = args.client_id.map_or_else(|| KeyId::new(&hex::encode_upper(name)), Ok);
     let client_id = client_id.map_err(|error| Failure::usage("no client id", "").because(&error))?;
     let new = args.client.check(client_id, secret.clone())?;
-    let store = args.client.store.open_or_create(output).await?;
-    let ((), told) = args.secret_out.around(&secret, put(&store, &new)).await?;
-    Created::new(&new, told).print("created", output)
+    let (migration, told) = args.secret_out.around(&secret, args.client.put(&new, output)).await?;
+    Created::new(&new, migration, told).print("created", output)
 }
 
 /// Takes over a client.
@@ -118,12 +128,19 @@ pub async fn import(args: ImportArgs, output: &Output) -> Result<(), Failure> {
         return Err(Failure::usage("there is no secret to import", hint));
     };
     let new = args.client.check(args.client_id, secret)?;
-    let store = args.client.store.open_or_create(output).await?;
-    put(&store, &new).await?;
-    Created::new(&new, Told::default()).print("imported", output)
+    let migration = args.client.put(&new, output).await?;
+    Created::new(&new, migration, Told::default()).print("imported", output)
 }
 
 impl ClientArgs {
+    /// Stores a client, or writes the migration that does.
+    async fn put(&self, new: &NewClient, output: &Output) -> Result<Option<PathBuf>, Failure> {
+        match self.form {
+            Some(Form::Sql) => migration::write_client(&self.folder, new).map(Some),
+            None => store(&self.store.open_or_create(output).await?, new).await.map(|()| None),
+        }
+    }
+
     fn check(&self, client_id: KeyId, secret: Secret) -> Result<NewClient, Failure> {
         let mut new = NewClient::new(client_id, self.account.clone(), secret);
         new.organization.clone_from(&self.organization);
@@ -140,7 +157,7 @@ impl ClientArgs {
     }
 }
 
-async fn put(store: &Store, new: &NewClient) -> Result<(), Failure> {
+async fn store(store: &Store, new: &NewClient) -> Result<(), Failure> {
     store.tokens().create_client(new).await.map_err(|error| match error.kind() {
         AdminErrorKind::NotFound => {
             let what = format!("account `{}`, or not its organization", new.principal);
@@ -152,8 +169,9 @@ async fn put(store: &Store, new: &NewClient) -> Result<(), Failure> {
 }
 
 impl Created {
-    fn new(new: &NewClient, told: Told) -> Self {
+    fn new(new: &NewClient, migration: Option<PathBuf>, told: Told) -> Self {
         Self {
+            migration: migration.map(|path| path.display().to_string()),
             client_id: new.client_id.to_string(),
             account: new.principal.to_string(),
             organization: new.organization.as_ref().map(Organization::to_string),
@@ -166,7 +184,11 @@ impl Created {
 
     fn print(&self, verb: &str, output: &Output) -> Result<(), Failure> {
         let client = format!("client `{}`", self.client_id);
-        let say = || output.say_plainly(format!("{verb} {client} of account `{}`", self.account));
-        self.told.print(self, say, &format!("{client} is stored"), output)
+        let (begin, done) = match &self.migration {
+            Some(path) => (format!("wrote {path}:"), format!("{path} is written")),
+            None => (verb.to_owned(), format!("{client} is stored")),
+        };
+        let say = || output.say_plainly(format!("{begin} {client} of account `{}`", self.account));
+        self.told.print(self, say, &done, output)
     }
 }

@@ -2,9 +2,17 @@
 
 mod create;
 mod list;
+mod migration;
+mod permit;
 mod rotate;
 
-use crate::{config::StoreArgs, confirm::ConfirmArgs, failure::Failure, output::Output, wait::WaitArgs};
+use crate::{
+    config::StoreArgs,
+    confirm::ConfirmArgs,
+    failure::{Exit, Failure},
+    output::Output,
+    wait::WaitArgs,
+};
 use clap::{Args, Subcommand};
 use countersign::{
     credential::{CredentialState, KeyId},
@@ -27,6 +35,8 @@ pub enum ClientsCommand {
     Show(NameArgs),
     /// Give a client another secret; the older ones work for a while yet
     Rotate(rotate::RotateArgs),
+    /// Say what a client may do of that which its account may
+    Permit(permit::PermitArgs),
     /// Switch a client off, and every token that it was issued
     #[command(after_help = "Example:\n  countersign clients disable --client-id 5B0F4C…")]
     Disable(StateArgs),
@@ -75,6 +85,7 @@ pub async fn run(command: ClientsCommand, output: &Output) -> Result<(), Failure
         ClientsCommand::List(store) => list::list(store, output).await,
         ClientsCommand::Show(args) => list::show(args, output).await,
         ClientsCommand::Rotate(args) => rotate::rotate(args, output).await,
+        ClientsCommand::Permit(args) => permit::permit(args, output).await,
         ClientsCommand::Disable(args) => set(args, CredentialState::Disabled, "disabled", output).await,
         ClientsCommand::Enable(args) => set(args, CredentialState::Active, "enabled", output).await,
         ClientsCommand::Revoke(RevokeArgs { state, confirm }) => {
@@ -109,10 +120,11 @@ fn failed(error: &AdminError, client_id: &KeyId) -> Failure {
 /// The same, where it may be the secret that is refused, with the rule's own advice.
 pub fn refused(error: &AdminError, otherwise: impl FnOnce() -> Failure) -> Failure {
     match error.source().and_then(|source| source.downcast_ref::<SecretRefused>()) {
-        Some(reason) => {
-            let exit = crate::failure::Exit::Failure;
-            Failure::new(exit, "bad_secret", "the secret is refused", reason.hint()).because(reason)
-        }
+        Some(reason) => bad_secret(reason),
         None => otherwise(),
     }
+}
+
+fn bad_secret(reason: &SecretRefused) -> Failure {
+    Failure::new(Exit::Failure, "bad_secret", "the secret is refused", reason.hint()).because(reason)
 }

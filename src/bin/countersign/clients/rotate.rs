@@ -1,25 +1,28 @@
 //! `clients rotate`: a client gets another secret, and the older ones work for a while yet.
 
-use super::{NameArgs, failed, refused};
+use super::{NameArgs, failed, migration, refused};
 use crate::{
     failure::Failure,
     keys::secret_out::{SecretOutArgs, Told},
     output::Output,
     secret_input::SecretArgs,
+    sql_file::{FolderArgs, Form},
     times,
 };
 use clap::Args;
 use countersign::{
     clock::{Clock, SystemClock},
     secret::Secret,
+    store::check_token,
 };
 use serde::Serialize;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 const EXAMPLES: &str = "\
 Examples:
   countersign clients rotate --client-id 5B0F4C… > secret
   countersign clients rotate --client-id 5B0F4C… --now
+  countersign clients rotate --client-id 5B0F4C… --as sql --number 2 > secret
 
 No more than three secrets work at the same time.";
 
@@ -33,6 +36,17 @@ pub struct RotateArgs {
     /// The older secrets stop at once: one of them has leaked
     #[arg(long, conflicts_with = "overlap")]
     now: bool,
+
+    /// Write a migration, and leave the database alone
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    form: Option<Form>,
+
+    /// The number of the new secret, instead of the next one in the database
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(2..), requires = "form")]
+    number: Option<i64>,
+
+    #[command(flatten)]
+    folder: FolderArgs,
 
     #[command(flatten)]
     secret: SecretArgs,
@@ -49,6 +63,8 @@ pub struct RotateArgs {
 struct Rotated {
     client_id: String,
     number: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<String>,
     #[serde(flatten)]
     told: Told,
 }
@@ -61,18 +77,51 @@ pub async fn rotate(args: RotateArgs, output: &Output) -> Result<(), Failure> {
         SystemClock.fill(&mut random);
         Secret::from_random(random)
     });
-    let NameArgs { client_id, store } = &args.client;
-    let store = store.open_existing().await?;
-    let overlap = if args.now { Duration::ZERO } else { args.overlap };
     let rotating = async {
-        let rotated = store.tokens().rotate_client(client_id, &secret, overlap).await;
-        rotated.map_err(|error| refused(&error, || failed(&error, client_id)))
+        match args.form {
+            Some(Form::Sql) => args.write(&secret).await,
+            None => args.store(&secret).await.map(|number| (number, None)),
+        }
     };
-    let (number, told) = match given {
+    let ((number, path), told) = match given {
         Some(_) => (rotating.await?, Told::default()),
         None => args.secret_out.around(&secret, rotating).await?,
     };
-    let rotated = Rotated { client_id: client_id.to_string(), number, told };
-    let done = format!("client `{client_id}` has secret {number}");
+    let client_id = &args.client.client_id;
+    let done = match &path {
+        Some(path) => format!("wrote {}: secret {number} of client `{client_id}`", path.display()),
+        None => format!("client `{client_id}` has secret {number}"),
+    };
+    let migration = path.map(|path| path.display().to_string());
+    let rotated = Rotated { client_id: client_id.to_string(), number, migration, told };
     rotated.told.print(&rotated, || output.say_plainly(&done), &done, output)
+}
+
+impl RotateArgs {
+    const fn overlap(&self) -> Duration {
+        if self.now { Duration::ZERO } else { self.overlap }
+    }
+
+    async fn store(&self, secret: &Secret) -> Result<i64, Failure> {
+        let NameArgs { client_id, store } = &self.client;
+        let store = store.open_existing().await?;
+        let rotated = store.tokens().rotate_client(client_id, secret, self.overlap()).await;
+        rotated.map_err(|error| refused(&error, || failed(&error, client_id)))
+    }
+
+    async fn write(&self, secret: &Secret) -> Result<(i64, Option<PathBuf>), Failure> {
+        check_token(secret).map_err(|error| super::bad_secret(&error))?;
+        let client_id = &self.client.client_id;
+        let number = match self.number {
+            Some(number) => number,
+            None => {
+                let store = self.client.store.open_existing().await?;
+                let client = store.tokens().client(client_id).await;
+                let client = client.map_err(|error| failed(&error, client_id))?;
+                client.secrets.iter().map(|secret| secret.number).max().unwrap_or(0) + 1
+            }
+        };
+        let path = migration::write_rotation(&self.folder, client_id, number, secret, self.overlap())?;
+        Ok((number, Some(path)))
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     bulk::{self, Rules},
-    migration::{FileArgs, Form, Writer},
+    migration::{FileArgs, Writer},
     refused::invalid,
     secret_out::{SecretOutArgs, Told},
 };
@@ -13,6 +13,7 @@ use crate::{
     permissions::{self, PermissionArgs},
     schemes::SchemeName,
     secret_input::SecretArgs,
+    sql_file::Form,
     times,
     wait::settle_soon,
 };
@@ -22,7 +23,7 @@ use countersign::{
     credential::{KeyId, Organization, Principal},
     scheme::Tenancy,
     secret::Secret,
-    store::{AdminError, AdminErrorKind, NewCredential, fingerprint},
+    store::{AdminError, AdminErrorKind, NewCredential, fingerprint, secret_hint},
 };
 use serde::Serialize;
 use std::{path::PathBuf, time::SystemTime};
@@ -166,6 +167,7 @@ struct Created {
     not_before: Option<String>,
     expires_at: Option<String>,
     fingerprint: String,
+    hint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     migration: Option<String>,
     #[serde(flatten)]
@@ -350,6 +352,7 @@ impl KeyArgs {
             not_before: self.not_before.map(times::format),
             expires_at: self.expires_at.map(times::format),
             fingerprint: fingerprint(self.scheme.name(), &credential.key_id, &credential.secret),
+            hint: secret_hint(&credential.secret),
             migration: migration.map(|path| path.display().to_string()),
             told: Told::default(),
         }
@@ -358,9 +361,11 @@ impl KeyArgs {
 
 impl Created {
     fn print(&self, verb: &str, output: &Output) -> Result<(), Failure> {
-        let Self { scheme, key_id, account, organization, fingerprint, .. } = self;
+        let Self { scheme, key_id, account, organization, fingerprint, hint, .. } = self;
         let home = organization.as_ref().map(|name| format!(" in organization `{name}`")).unwrap_or_default();
-        let key = format!("{scheme} key `{key_id}` of account `{account}`{home}, fingerprint {fingerprint}");
+        let hint = hint.as_ref().map(|hint| format!(", secret {hint}")).unwrap_or_default();
+        let key =
+            format!("{scheme} key `{key_id}` of account `{account}`{home}, fingerprint {fingerprint}{hint}");
         let say = || {
             match &self.migration {
                 Some(path) => output.say_plainly(format!("wrote {path}: {key}")),

@@ -1,4 +1,4 @@
-//! `keys expire`: from when to when a key works.
+//! `keys expire` and `keys debug`: from when to when a key works, and until when its refused requests are explained.
 
 use super::{KeyName, list::changed};
 use crate::{
@@ -9,7 +9,10 @@ use crate::{
     wait::WaitArgs,
 };
 use clap::Args;
-use countersign::store::Limit;
+use countersign::{
+    clock::{Clock as _, SystemClock},
+    store::Limit,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,6 +60,60 @@ pub async fn expire(args: ExpireArgs, output: &Output) -> Result<(), Failure> {
     let sentence = match moment {
         Some(moment) => format!("{} {verb} {}", args.key.told(), times::format(moment)),
         None => format!("nothing says any more when {} {verb}", args.key.told()),
+    };
+    args.wait.settle(&store, output).await?;
+    changed(&store, &args.key, sentence, output).await
+}
+
+const DEBUG_EXAMPLES: &str = "\
+Examples:
+  countersign keys debug --scheme ateliere --key-id pk_1 --until 2h
+  countersign keys debug --scheme ateliere --key-id pk_1 --until never
+
+While it lasts, servers explain every refused request of the key: in one line of
+their log, and for `countersign explain REQUEST_ID`. The caller learns nothing.";
+
+#[derive(Debug, Args)]
+#[command(after_help = DEBUG_EXAMPLES)]
+pub struct DebugArgs {
+    #[command(flatten)]
+    key: KeyName,
+
+    /// Until then: 2h, 2027-01-31T12:00:00Z or Unix seconds, a day at most; `never` ends it
+    #[arg(long, value_name = "TIME", value_parser = until)]
+    until: Moment,
+
+    #[command(flatten)]
+    reason: ReasonArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// A moment, or a length of time from now on.
+fn until(text: &str) -> Result<Moment, String> {
+    let length = text.ends_with(|last: char| "smhd".contains(last)).then(|| times::parse_duration(text));
+    match length {
+        Some(length) => Ok(Moment(Some(SystemClock.now() + length?))),
+        None => times::parse_or_never(text),
+    }
+}
+
+/// Begins to explain, or ends it.
+pub async fn debug(args: DebugArgs, output: &Output) -> Result<(), Failure> {
+    let store = args.store.open_existing().await?;
+    let by = args.store.by(&args.reason);
+    let set =
+        store.all().set_limit(args.key.scheme(), &args.key.key_id, Limit::DebugUntil(args.until.0), &by);
+    set.await.map_err(|error| args.key.failed(&error))?;
+    let sentence = match args.until.0 {
+        Some(moment) => {
+            format!("refused requests of {} are explained until {}", args.key.told(), times::format(moment))
+        }
+        None => format!("refused requests of {} are not explained any more", args.key.told()),
     };
     args.wait.settle(&store, output).await?;
     changed(&store, &args.key, sentence, output).await

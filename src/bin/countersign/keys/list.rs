@@ -12,11 +12,14 @@ use crate::{
 use clap::Args;
 use countersign::{
     clock::{Clock, SystemClock},
-    credential::{CredentialState, Organization},
-    store::{CredentialSummary, SecretSummary},
+    credential::{CredentialState, KeyId, Organization},
+    store::{CredentialSummary, SecretHint, SecretSummary},
 };
 use serde::Serialize;
-use std::time::SystemTime;
+use std::{collections::HashMap, time::SystemTime};
+
+/// What stands in the place of a secret's ends if it does not open.
+const DAMAGED: &str = "does not open";
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
@@ -53,25 +56,52 @@ struct Listed {
     permissions: Option<Vec<String>>,
     not_before: Option<String>,
     expires_at: Option<String>,
+    debug_until: Option<String>,
     created_at: String,
     last_used_at: Option<String>,
     demo: bool,
     secrets: Vec<ListedSecret>,
 }
 
-/// A secret version, as it is printed: by its fingerprint.
+/// A secret version, as it is printed: by its fingerprint, and two ends if it is long enough.
 #[derive(Debug, Serialize)]
 struct ListedSecret {
     number: i64,
     fingerprint: String,
+    hint: Option<String>,
     keyring_id: String,
     created_at: String,
     retires_at: Option<String>,
     last_used_at: Option<String>,
 }
 
+/// What is shown of secrets, by scheme, key id and number.
+struct Hints(HashMap<(String, String, i64), String>);
+
+impl Hints {
+    async fn of(store: &Store, key: Option<(&str, &KeyId)>) -> Result<Self, Failure> {
+        let found = store.all().secret_hints(key).await;
+        let found = found.map_err(|error| Failure::admin(&error, "secret", "try again"))?;
+        let shown = |found: SecretHint| {
+            let hint = found.hint.unwrap_or_else(|_| Some(DAMAGED.to_owned()))?;
+            Some(((found.scheme, found.key_id, found.number), hint))
+        };
+        Ok(Self(found.into_iter().filter_map(shown).collect()))
+    }
+
+    fn take(&mut self, key: &CredentialSummary, number: i64) -> Option<String> {
+        self.0.remove(&(key.scheme.clone(), key.key_id.to_string(), number))
+    }
+}
+
 impl Listed {
-    fn new(key: CredentialSummary, now: SystemTime) -> Self {
+    fn new(mut key: CredentialSummary, hints: &mut Hints, now: SystemTime) -> Self {
+        let secrets = std::mem::take(&mut key.secrets).into_iter();
+        let secrets = secrets.map(|secret| {
+            let hint = hints.take(&key, secret.number);
+            ListedSecret::new(secret, hint)
+        });
+        let secrets = secrets.collect();
         Self {
             state: state(&key, now),
             scheme: key.scheme,
@@ -82,19 +112,21 @@ impl Listed {
             permissions: key.permissions.as_ref().map(permissions::words),
             not_before: key.not_before.map(times::format),
             expires_at: key.expires_at.map(times::format),
+            debug_until: key.debug_until.filter(|end| *end > now).map(times::format),
             created_at: times::format(key.created_at),
             last_used_at: key.last_used_at.map(times::format),
             demo: key.demo,
-            secrets: key.secrets.into_iter().map(ListedSecret::from).collect(),
+            secrets,
         }
     }
 }
 
-impl From<SecretSummary> for ListedSecret {
-    fn from(secret: SecretSummary) -> Self {
+impl ListedSecret {
+    fn new(secret: SecretSummary, hint: Option<String>) -> Self {
         Self {
             number: secret.number,
             fingerprint: secret.fingerprint,
+            hint,
             keyring_id: secret.keyring_id,
             created_at: times::format(secret.created_at),
             retires_at: secret.retires_at.map(times::format),
@@ -113,22 +145,32 @@ fn state(key: &CredentialSummary, now: SystemTime) -> &'static str {
 }
 
 impl Row for Listed {
-    const TITLES: &'static [&'static str] =
-        &["scheme", "key id", "state", "account", "organization", "fingerprint", "expires", "permissions"];
+    const TITLES: &'static [&'static str] = &[
+        "scheme",
+        "key id",
+        "state",
+        "account",
+        "organization",
+        "fingerprint",
+        "secret",
+        "expires",
+        "permissions",
+    ];
 
     fn cells(&self) -> Vec<String> {
-        let secret = self.secrets.first().map(|secret| &secret.fingerprint);
-        let organization = or_dash(self.organization.as_ref());
-        let (fingerprint, expires) = (or_dash(secret), or_dash(self.expires_at.as_ref()));
+        let newest = self.secrets.first();
+        let (fingerprint, hint) =
+            (newest.map(|secret| &secret.fingerprint), newest.and_then(|secret| secret.hint.as_ref()));
         let state = if self.demo { format!("{} (demo)", self.state) } else { self.state.to_owned() };
         vec![
             self.scheme.clone(),
             self.key_id.clone(),
             state,
             self.account.clone(),
-            organization,
-            fingerprint,
-            expires,
+            or_dash(self.organization.as_ref()),
+            or_dash(fingerprint),
+            or_dash(hint),
+            or_dash(self.expires_at.as_ref()),
             permissions::of_a_part(self.permissions.as_deref()),
         ]
     }
@@ -144,15 +186,16 @@ pub async fn list(args: ListArgs, output: &Output) -> Result<(), Failure> {
         args.scheme.is_none_or(|scheme| scheme.name() == key.scheme)
             && (args.organization.is_none() || args.organization == key.organization)
     };
-    let rows: Vec<_> = all.into_iter().filter(asked_for).map(|key| Listed::new(key, now)).collect();
+    let mut hints = Hints::of(&store, None).await?;
+    let rows: Vec<_> =
+        all.into_iter().filter(asked_for).map(|key| Listed::new(key, &mut hints, now)).collect();
     output.list(&rows, "no keys: make one with `countersign keys create`, or import one")
 }
 
 /// Shows one key.
 pub async fn show(args: ShowArgs, output: &Output) -> Result<(), Failure> {
     let store = args.store.open_existing().await?;
-    let found = store.admin().credential(args.key.scheme(), &args.key.key_id).await;
-    let key = Listed::new(found.map_err(|error| args.key.failed(&error))?, SystemClock.now());
+    let key = find(&store, &args.key).await?;
     output.record(&fields(&key), &key)
 }
 
@@ -163,8 +206,14 @@ pub async fn changed(
     sentence: impl AsRef<str>,
     output: &Output,
 ) -> Result<(), Failure> {
+    output.done(sentence, &find(store, key).await?)
+}
+
+async fn find(store: &Store, key: &KeyName) -> Result<Listed, Failure> {
     let found = store.admin().credential(key.scheme(), &key.key_id).await;
-    output.done(sentence, &Listed::new(found.map_err(|error| key.failed(&error))?, SystemClock.now()))
+    let found = found.map_err(|error| key.failed(&error))?;
+    let mut hints = Hints::of(store, Some((key.scheme(), &key.key_id))).await?;
+    Ok(Listed::new(found, &mut hints, SystemClock.now()))
 }
 
 fn fields(key: &Listed) -> Vec<(&'static str, String)> {
@@ -178,15 +227,18 @@ fn fields(key: &Listed) -> Vec<(&'static str, String)> {
         ("permissions", permissions::of_a_part(key.permissions.as_deref())),
         ("not before", or_dash(key.not_before.as_ref())),
         ("expires at", or_dash(key.expires_at.as_ref())),
+        ("debug until", or_dash(key.debug_until.as_ref())),
         ("created at", key.created_at.clone()),
         ("last used", or_dash(key.last_used_at.as_ref())),
         ("demo", if key.demo { "yes" } else { "no" }.to_owned()),
     ];
     for secret in &key.secrets {
-        let ListedSecret { number, fingerprint, keyring_id, created_at, retires_at, .. } = secret;
+        let ListedSecret { number, fingerprint, hint, keyring_id, created_at, retires_at, .. } = secret;
         let end = retires_at.as_ref().map(|end| format!(", retires {end}")).unwrap_or_default();
-        let text =
-            format!("{number}: fingerprint {fingerprint}, sealed by {keyring_id}, created {created_at}{end}");
+        let hint = hint.as_ref().map(|hint| format!("{hint}, ")).unwrap_or_default();
+        let text = format!(
+            "{number}: {hint}fingerprint {fingerprint}, sealed by {keyring_id}, created {created_at}{end}"
+        );
         fields.push(("secret", text));
     }
     fields

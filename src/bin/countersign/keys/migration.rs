@@ -5,9 +5,10 @@
 
 use crate::{
     config::StoreArgs,
-    failure::{Exit, Failure},
+    failure::Failure,
+    sql_file::{FolderArgs, insert, quoted, seconds},
 };
-use clap::{Args, ValueEnum};
+use clap::Args;
 use countersign::{
     clock::{Clock as _, SystemClock},
     credential::KeyId,
@@ -15,30 +16,17 @@ use countersign::{
     secret::Secret,
     store::{NewCredential, fingerprint},
 };
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{path::PathBuf, time::Duration};
 
 /// Secrets of one key that work at the same time, at most.
 const LIVE_SECRETS: i64 = 3;
-
-/// What is made instead of a change in the database.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Form {
-    /// A numbered SQL migration, for `countersign migrate --dir`
-    Sql,
-}
 
 /// Where a migration is written, and how its secret is sealed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "As a migration")]
 pub struct FileArgs {
-    /// The folder of the migrations; the new file gets the next number
-    #[arg(long, value_name = "DIR", default_value = "migrations", requires = "form")]
-    dir: PathBuf,
+    #[command(flatten)]
+    folder: FolderArgs,
 
     /// The keyring key that seals the secret, instead of the active one
     #[arg(long, value_name = "ID", requires = "form")]
@@ -57,7 +45,7 @@ pub struct Version<'a> {
 #[derive(Debug)]
 pub struct Writer {
     keyring: Keyring,
-    folder: PathBuf,
+    folder: FolderArgs,
 }
 
 impl FileArgs {
@@ -71,7 +59,7 @@ impl FileArgs {
         let keyring = keyring.ok_or_else(|| {
             Failure::usage("the keyring has no key of this id", "name one of its lines: `--keyring-id`")
         })?;
-        Ok(Writer { keyring, folder: self.dir.clone() })
+        Ok(Writer { keyring, folder: self.folder.clone() })
     }
 }
 
@@ -164,7 +152,6 @@ impl Writer {
         insert("secret_versions", &columns)
     }
 
-    /// Writes a new file with the next number.
     fn write(
         &self,
         verb: &str,
@@ -173,56 +160,10 @@ impl Writer {
         statements: &[String],
     ) -> Result<PathBuf, Failure> {
         let keyring_id = self.keyring.active_id();
-        let mut text = format!(
-            "-- The secret is sealed: it opens in this one row, with the keyring key `{keyring_id}`, which the database \
-             knows.\n"
+        let note = format!(
+            "The secret is sealed: it opens in this one row, with the keyring key `{keyring_id}`, which the database \
+             knows."
         );
-        for statement in statements {
-            text = format!("{text}\n{statement};\n");
-        }
-        let written = next_file(&self.folder, verb, scheme, key_id)
-            .and_then(|path| write_new(&path, text.as_bytes()).map(|()| path));
-        written.map_err(|error| {
-            let message = format!("the migration cannot be written in {}", self.folder.display());
-            let hint = "name a folder that you may write to: `--dir`";
-            Failure::new(Exit::Failure, "io", message, hint).because(&error)
-        })
+        self.folder.write(&format!("{verb}_{scheme}"), key_id, &note, statements)
     }
-}
-
-/// The path of the next migration: one more than the highest number, and what it is about.
-fn next_file(folder: &Path, verb: &str, scheme: &str, key_id: &KeyId) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
-    let mut highest = 0;
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.split_once('_')?.0.parse::<u64>().ok());
-        highest = highest.max(number.unwrap_or(0));
-    }
-    let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
-    let about: String = key_id.as_str().chars().map(plain).take(40).collect();
-    Ok(folder.join(format!("{:04}_{verb}_{scheme}_{about}.sql", highest + 1)))
-}
-
-fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
-}
-
-/// Inserts a row. Columns without a value are left out.
-fn insert(table: &str, columns: &[(&str, Option<String>)]) -> String {
-    let given = || columns.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
-    let names: Vec<_> = given().map(|(name, _)| name).collect();
-    let values: Vec<_> = given().map(|(_, value)| value).collect();
-    format!("INSERT INTO {table} ({})\nVALUES ({})", names.join(", "), values.join(", "))
-}
-
-/// Text as it stands in SQL.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-fn seconds(moment: SystemTime) -> String {
-    moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
 }

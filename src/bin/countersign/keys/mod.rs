@@ -5,6 +5,7 @@ mod create;
 mod limits;
 mod list;
 mod migration;
+mod permit;
 mod refused;
 mod rewrap;
 mod rotate;
@@ -40,8 +41,12 @@ pub enum KeysCommand {
     Enable(state::EnableArgs),
     /// Withdraw a key for ever
     Revoke(state::RevokeArgs),
+    /// Say what a key may do of that which its account may
+    Permit(permit::PermitArgs),
     /// Say when a key begins and ends
     Expire(limits::ExpireArgs),
+    /// Explain refused requests of a key, for some hours
+    Debug(limits::DebugArgs),
     /// List the keys, with fingerprints instead of secrets
     #[command(after_help = "Example:\n  countersign keys list --scheme salescloud -o json")]
     List(list::ListArgs),
@@ -63,7 +68,9 @@ pub async fn run(command: KeysCommand, output: &Output) -> Result<(), Failure> {
         KeysCommand::Disable(args) => state::disable(args, output).await,
         KeysCommand::Enable(args) => state::enable(args, output).await,
         KeysCommand::Revoke(args) => state::revoke(args, output).await,
+        KeysCommand::Permit(args) => permit::permit(args, output).await,
         KeysCommand::Expire(args) => limits::expire(args, output).await,
+        KeysCommand::Debug(args) => limits::debug(args, output).await,
         KeysCommand::List(args) => list::list(args, output).await,
         KeysCommand::Show(args) => list::show(args, output).await,
         KeysCommand::Usage(args) => usage::usage(args, output).await,
@@ -110,6 +117,7 @@ impl KeyName {
             ChangeRefused::ManySecrets { .. } => {
                 ("many_secrets", "let the older ones stop at once: `--now`".to_owned())
             }
+            ChangeRefused::LongDebug => ("long_debug", "a day is the most: `--until 24h`".to_owned()),
             ChangeRefused::LongOverlap => {
                 ("long_overlap", "shorten `--overlap`, or add `--force`".to_owned())
             }

@@ -2,7 +2,7 @@
 
 use super::{
     KeyName,
-    migration::{FileArgs, Form, Version},
+    migration::{FileArgs, Version},
     refused::refused,
     secret_out::{SecretOutArgs, Told},
 };
@@ -12,6 +12,7 @@ use crate::{
     failure::Failure,
     output::Output,
     secret_input::SecretArgs,
+    sql_file::Form,
     times,
     wait::WaitArgs,
 };
@@ -19,7 +20,7 @@ use clap::Args;
 use countersign::{
     clock::{Clock as _, SystemClock},
     secret::Secret,
-    store::{Overlap, Rotation, check_secret, fingerprint},
+    store::{Overlap, Rotation, check_secret, fingerprint, secret_hint},
 };
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
@@ -95,6 +96,7 @@ struct Rotated {
     key_id: String,
     number: i64,
     fingerprint: String,
+    hint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     older_retire_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,8 +132,7 @@ pub async fn rotate(args: RotateArgs, output: &Output) -> Result<(), Failure> {
         Some(_) => (rotating.await?, Told::default()),
         None => args.secret_out.around(&secret, rotating).await?,
     };
-    let fingerprint = fingerprint(args.key.scheme(), &args.key.key_id, &secret);
-    Rotated::new(&args.key, done, fingerprint, told).print(output)
+    Rotated::new(&args.key, done, &secret, told).print(output)
 }
 
 impl RotateArgs {
@@ -181,18 +182,20 @@ impl RotateArgs {
 }
 
 impl Rotated {
-    fn new(key: &KeyName, done: Done, fingerprint: String, told: Told) -> Self {
+    fn new(key: &KeyName, done: Done, secret: &Secret, told: Told) -> Self {
         let (number, older_retire_at, migration) = match done {
             Done::Stored { number, older_retire_at } => (number, Some(times::format(older_retire_at)), None),
             Done::Written { number, path } => (number, None, Some(path)),
         };
         let (scheme, key_id) = (key.scheme(), key.key_id.to_string());
-        Self { scheme, key_id, number, fingerprint, older_retire_at, migration, told }
+        let (fingerprint, hint) = (fingerprint(scheme, &key.key_id, secret), secret_hint(secret));
+        Self { scheme, key_id, number, fingerprint, hint, older_retire_at, migration, told }
     }
 
     fn print(&self, output: &Output) -> Result<(), Failure> {
-        let Self { scheme, key_id, number, fingerprint, .. } = self;
-        let secret = format!("secret {number} of {scheme} key `{key_id}`, fingerprint {fingerprint}");
+        let Self { scheme, key_id, number, fingerprint, hint, .. } = self;
+        let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let secret = format!("secret {number}{hint} of {scheme} key `{key_id}`, fingerprint {fingerprint}");
         let (done, what) = match (&self.migration, &self.older_retire_at) {
             (Some(path), _) => (format!("wrote {path}: {secret}"), format!("{path} is written")),
             (None, end) => {

@@ -10,12 +10,12 @@ macro_rules! sql_tokens {
         const _: () = {
             use std::time::{Duration, SystemTime};
             use $crate::{
-                credential::{CredentialState, KeyId, Organization, SecretHash},
+                credential::{CredentialState, KeyId, Organization, Permissions, SecretHash},
                 envelope::Place,
                 secret::Secret,
                 store::{
                     AdminError, AdminErrorKind, ClientSummary, NewClient, NewReadToken, NewSigningKey,
-                    ReadTokenSummary, Record, SigningKeySummary, StoreError, TokenAdmin, hint,
+                    ReadTokenSummary, Record, SigningKeySummary, StoreError, TokenAdmin, access, hint,
                     sql::{
                         access::touched,
                         refused, rows,
@@ -209,6 +209,19 @@ macro_rules! sql_tokens {
                             .await),
                         _ => Ok(()),
                     }
+                }
+
+                async fn set_client_permissions(
+                    &self,
+                    client_id: &KeyId,
+                    permissions: Option<&Permissions>,
+                ) -> Result<(), AdminError> {
+                    permissions.map_or(Ok(()), access::check_list)?;
+                    let statement = sqlx::query(statements::SET_CLIENT_PERMISSIONS)
+                        .bind(client_id.as_str())
+                        .bind(rows::words(permissions));
+                    let updated = self.execute(statement).await;
+                    touched("client", updated)
                 }
 
                 async fn create_read_token(&self, token: &NewReadToken) -> Result<(), AdminError> {

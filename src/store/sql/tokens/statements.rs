@@ -110,6 +110,9 @@ pub(in crate::store) const SHOW_CLIENT: &str = list_clients!("WHERE c.client_id 
 pub(in crate::store) const SET_CLIENT_STATE: &str = "
     UPDATE oauth_clients SET state = $2 WHERE client_id = $1 AND (state <> 'revoked' OR $2 = 'revoked')";
 
+pub(in crate::store) const SET_CLIENT_PERMISSIONS: &str = "
+    UPDATE oauth_clients SET permissions = $2 WHERE client_id = $1";
+
 pub(in crate::store) const COUNT_CLIENTS: &str = "SELECT count(*) FROM oauth_clients WHERE client_id = $1";
 
 /// Holds a client that is not revoked until the end of the transaction.

@@ -1,17 +1,24 @@
 //! Signing requests, with the same schemes and the same signature bases that verify them.
+//!
+//! [`Signer::sign`] signs one request whose body is at hand. [`SignLayer`] does it before a client that is a Tower
+//! service, for each attempt anew. With the feature `client`, `Signer::send` does it for `reqwest`.
+
+mod layer;
+
+pub use self::layer::{Sign, SignLayer};
 
 use crate::{
     clock::{Clock, SystemClock},
     error::SignError,
     message::Message,
-    scheme::{Parameters, Scheme, SignedTime},
+    scheme::{Parameters, Scheme},
     secret::Secret,
     signature::{Computation, MacKey, Signature},
 };
 use http::{Request, request::Parts};
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
 
-/// Signs requests of one scheme with one key.
+/// Signs requests of one scheme with one key. A clone is cheap.
 ///
 /// ```
 /// use countersign::{clock::ManualClock, scheme::Corezoid, secret::Secret, sign::Signer};
@@ -28,14 +35,14 @@ use std::time::UNIX_EPOCH;
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Signer {
-    scheme: Box<dyn Scheme>,
+    scheme: Arc<dyn Scheme>,
     key: MacKey,
-    key_id: String,
-    public_key: Option<String>,
-    organization: Option<String>,
-    clock: Box<dyn Clock>,
+    key_id: Arc<str>,
+    public_key: Option<Arc<str>>,
+    organization: Option<Arc<str>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Signer {
@@ -50,37 +57,37 @@ impl Signer {
     pub fn with_key(scheme: impl Scheme, key_id: &str, key: MacKey) -> Self {
         Self {
             key,
-            scheme: Box::new(scheme),
-            key_id: key_id.to_owned(),
+            scheme: Arc::new(scheme),
+            key_id: key_id.into(),
             public_key: None,
             organization: None,
-            clock: Box::new(SystemClock),
+            clock: Arc::new(SystemClock),
         }
     }
 
     /// Signs on behalf of an organization: Ateliere's slug (required there), SalesCloud's UUID.
     #[must_use]
     pub fn with_organization(mut self, organization: &str) -> Self {
-        self.organization = Some(organization.to_owned());
+        self.organization = Some(organization.into());
         self
     }
 
     /// Names the application's public key, which SalesCloud requires.
     #[must_use]
     pub fn with_public_key(mut self, public_key: &str) -> Self {
-        self.public_key = Some(public_key.to_owned());
+        self.public_key = Some(public_key.into());
         self
     }
 
     /// Takes the time from another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
     /// Signs a request as it will be sent: no header, path or body may change afterwards. The request is changed on
-    /// success only.
+    /// success only. One that was signed before gets the new credentials, and the new time, in the place of the old ones.
     ///
     /// # Errors
     ///
@@ -93,7 +100,7 @@ impl Signer {
         let mut computation = Computation::begin(&[base], std::iter::once(&self.key));
         computation.update(request.body().as_ref());
         let signature = computation.sign().ok_or(SignError::new(
-            "the scheme cannot sign this body: it is not UTF-8, or has no place in the signature",
+            "the scheme cannot sign this body: it is not UTF-8, too long, or has no place in the signature",
         ))?;
         self.scheme.attach(&mut head, &parameters, Some(&signature))?;
         *request.uri_mut() = head.uri;
@@ -119,12 +126,7 @@ impl Signer {
         parameters.public_key = self.public_key.as_deref();
         parameters.organization = self.organization.as_deref().map(Into::into);
         if self.scheme.covers().time {
-            let now = self.clock.now();
-            let seconds = now
-                .duration_since(UNIX_EPOCH)
-                .map_err(|error| SignError::with_source("the clock stands before 1970", error))?
-                .as_secs();
-            parameters.time = Some(SignedTime::new(seconds.to_string(), now));
+            parameters.time = Some(self.scheme.sign_time(self.clock.now())?);
         }
         Ok(parameters)
     }

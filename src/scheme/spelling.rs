@@ -18,6 +18,23 @@ pub(super) enum Web {
 }
 
 impl Web {
+    /// What stands before the authority.
+    pub(super) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Http => "http://",
+            Self::Https => "https://",
+        }
+    }
+
+    /// Reads the scheme of a URL.
+    pub(super) fn of(scheme: &str) -> Option<Self> {
+        match scheme {
+            "http" => Some(Self::Http),
+            "https" => Some(Self::Https),
+            _ => None,
+        }
+    }
+
     const fn default_port(self) -> &'static str {
         match self {
             Self::Http => "80",
@@ -52,6 +69,10 @@ impl PublicUrl {
         Ok(Self { web, spelling: spelling.to_owned(), authority_len })
     }
 
+    pub(super) const fn web(&self) -> Web {
+        self.web
+    }
+
     fn authority(&self) -> &str {
         &self.spelling[..self.authority_len]
     }
@@ -61,6 +82,12 @@ impl PublicUrl {
         let rest = &self.spelling[self.authority_len..];
         let rest = rest.strip_suffix('?').unwrap_or(rest);
         if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") }
+    }
+
+    /// Whether this URL stands for the resource at `target`: for its own if it has a path or a query, or else for any.
+    pub(super) fn stands_for(&self, target: &str) -> bool {
+        let bare = self.spelling.len() == self.authority_len;
+        bare || self.target() == target.strip_suffix('?').unwrap_or(target)
     }
 
     /// Whether a request that names `authority` came to this URL's server.
@@ -77,7 +104,12 @@ impl PublicUrl {
 
 /// The spellings besides `authority` + `target`, each once: at most four that follow from what arrived, and those
 /// configured.
-pub(super) fn alternates(web: Web, authority: &str, target: &str, public_urls: &[PublicUrl]) -> Vec<String> {
+pub(super) fn alternates<'u>(
+    web: Web,
+    authority: &str,
+    target: &str,
+    public_urls: impl IntoIterator<Item = &'u PublicUrl>,
+) -> Vec<String> {
     let arrived = format!("{authority}{target}");
     let mut spellings = computed(web, authority, target);
     let mut add = |spelling: String| {
