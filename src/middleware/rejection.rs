@@ -7,6 +7,7 @@
 use crate::error::VerifyErrorKind as Kind;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use serde::Serialize;
 use std::fmt;
 
 /// A refusal, as the caller may see it.
@@ -95,10 +96,10 @@ impl<'r> Refusal<'r> {
         }
     }
 
-    /// A response of this refusal's status with a JSON body.
+    /// A response of this refusal's status with a JSON body; an empty one, if `body` cannot be written as JSON.
     #[must_use]
-    pub fn json(&self, content_type: &'static str, body: &serde_json::Value) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(body.to_string()));
+    pub fn json(&self, content_type: &'static str, body: &impl Serialize) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(serde_json::to_vec(body).unwrap_or_default()));
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         response
@@ -134,16 +135,26 @@ impl fmt::Debug for dyn Rejection {
 #[non_exhaustive]
 pub struct Problem;
 
+/// Written out at once: strangers choose how many are.
+#[derive(Serialize)]
+struct Details<'r> {
+    code: &'static str,
+    request_id: &'r str,
+    status: u16,
+    title: &'static str,
+    r#type: &'static str,
+}
+
 impl Rejection for Problem {
     fn respond(&self, refusal: &Refusal<'_>) -> Response<Bytes> {
-        let body = serde_json::json!({
-            "type": "about:blank",
-            "title": refusal.message(),
-            "status": refusal.status().as_u16(),
-            "code": refusal.code(),
-            "request_id": refusal.request_id(),
-        });
-        refusal.json("application/problem+json", &body)
+        let details = Details {
+            code: refusal.code(),
+            request_id: refusal.request_id(),
+            status: refusal.status().as_u16(),
+            title: refusal.message(),
+            r#type: "about:blank",
+        };
+        refusal.json("application/problem+json", &details)
     }
 }
 
