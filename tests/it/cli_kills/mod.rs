@@ -193,7 +193,8 @@ type Note = (String, String);
 /// What is in a store. All of it opens, or it could not be seen.
 struct Seen {
     keys: Vec<CredentialSummary>,
-    notes: Vec<Note>,
+    /// The latest lines of the audit log with their numbers, newest first: more than one command writes.
+    notes: Vec<(i64, Note)>,
 }
 
 impl Seen {
@@ -201,9 +202,11 @@ impl Seen {
         self.keys.iter().find(|key| key.key_id.as_str() == key_id)
     }
 
-    fn noted_since(&self, before: &Self) -> &[Note] {
-        assert_eq!(self.notes[..before.notes.len()], before.notes, "the log is only added to");
-        &self.notes[before.notes.len()..]
+    /// What was noted since, in its order.
+    fn noted_since(&self, before: &Self) -> Vec<Note> {
+        let last = before.notes.first().map_or(0, |(id, _)| *id);
+        let since = self.notes.iter().rev().filter(|(id, _)| *id > last);
+        since.map(|(_, note)| note.clone()).collect()
     }
 }
 
@@ -297,7 +300,7 @@ impl Place {
     async fn points(&self, line: &str) -> (Vec<Point>, Vec<Note>) {
         let before = self.look().await;
         let points = self.count(self.command(line));
-        let noted = self.look().await.noted_since(&before).to_vec();
+        let noted = self.look().await.noted_since(&before);
         assert!(!noted.is_empty(), "{line} changes something");
         (points, noted)
     }
@@ -335,8 +338,8 @@ impl Place {
         if let Found::Pending(signing_key) = store.find(Lookup::SigningKey) {
             signing_key.await.unwrap();
         }
-        let notes = store.audit(&AuditQuery::latest(10_000)).await.unwrap();
-        let notes = notes.into_iter().rev().map(|note| (note.subject, note.verb)).collect();
+        let notes = store.audit(&AuditQuery::latest(100)).await.unwrap();
+        let notes = notes.into_iter().map(|note| (note.id, (note.subject, note.verb))).collect();
         Seen { keys, notes }
     }
 
