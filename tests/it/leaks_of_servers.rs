@@ -50,7 +50,6 @@ fn nothing_that_could_be_sent_again_is_printed_served_or_answered() {
     let mut answers = String::new();
     // What works when it is pasted, and the same with another body, method, path, or on another route.
     for line in server.printed.lines().filter(|line| line.contains("curl")) {
-        let line = line.replace("curl --silent", "curl --silent --include");
         answers += &server.shell(&line.replace("--data-binary '", "--data-binary ' "));
         answers += &server.shell(&line.replace("/graphql", "/acme/graphql?signature=1"));
     }
