@@ -9,7 +9,7 @@ use super::{
 use serde_json::{Map, Value, json};
 
 /// Longest answer that a task takes in, in bytes, as documented.
-pub(super) const LONGEST_ANSWER: usize = 128_000;
+const LONGEST_ANSWER: usize = 128_000;
 
 /// What came of a call.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub(super) fn of(session: &Session<'_>, id: &str, logic: &Value) -> Option<Call>
             Vec::new()
         }
         (_, Some("raw")) => text(&logic["raw_body"]).into_bytes(),
-        (_, Some("corezoid" | "conveyor")) => package(task, extra).into_bytes(),
+        (_, Some("corezoid" | "conveyor")) => package(task, &extra).into_bytes(),
         _ => parameters(task, extra, logic["send_sys"] != false).into_bytes(),
     };
     Some(Call {
@@ -52,7 +52,7 @@ pub(super) fn of(session: &Session<'_>, id: &str, logic: &Value) -> Option<Call>
 }
 
 /// The body in Corezoid's own format.
-pub(super) fn package(task: &Task, extra: Map<String, Value>) -> String {
+fn package(task: &Task, extra: &Map<String, Value>) -> String {
     let op = json!({
         "ref": task.reference,
         "type": "data",
@@ -78,7 +78,7 @@ fn parameters(task: &Task, mut extra: Map<String, Value>, with_system: bool) -> 
 }
 
 /// Appends a parameter to a URL, with all but letters, digits and `-._~` escaped.
-pub(super) fn add_to_query(url: &mut String, name: &str, value: &str) {
+fn add_to_query(url: &mut String, name: &str, value: &str) {
     url.push(if url.contains('?') { '&' } else { '?' });
     for (part, text) in [name, value].into_iter().enumerate() {
         if part == 1 {

@@ -291,7 +291,7 @@ async fn public(
 
 /// The reply to a synchronous request. Who sends it proves nothing but that it knows the URL.
 async fn replied(mock: Mock, Path(request): Path<String>, body: Bytes) -> Response {
-    let reply = serde_json::from_slice(&body).unwrap_or_else(|_| Value::Null);
+    let reply = serde_json::from_slice(&body).unwrap_or_default();
     mock.with(&Caller::default(), |session: &mut Session<'_>| session.state.replies.insert(request, reply));
     Json(json!({ "request_proc": "ok", "ops": [] })).into_response()
 }

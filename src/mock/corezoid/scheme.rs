@@ -129,7 +129,7 @@ pub(super) fn write(session: &Session<'_>, id: u64) -> Value {
             entry["status"] = object.text("status").into();
             entry["conv_type"] = object.text("conv_type").into();
             entry["params"] = object.members.get("params").cloned().unwrap_or_else(|| json!([]));
-            entry["ref_mask"] = object.members.get("ref_mask").cloned().unwrap_or(true.into());
+            entry["ref_mask"] = object.members.get("ref_mask").cloned().unwrap_or_else(|| true.into());
             let nodes = session.state.nodes_of(id).map(node).collect::<Value>();
             entry["scheme"] = json!({ "nodes": nodes, "web_settings": [[], []] });
         }
@@ -191,7 +191,8 @@ pub(super) fn read(
                 made.members.insert(key.to_owned(), value.into());
             }
             made.members.insert("hash".to_owned(), hash.as_str().into());
-            made.members.insert("params".to_owned(), object.get("params").cloned().unwrap_or(json!([])));
+            made.members
+                .insert("params".to_owned(), object.get("params").cloned().unwrap_or_else(|| json!([])));
         }
         session.state.objects.insert(id, made);
         numbers.extend(old.map(|old| (old, id)));

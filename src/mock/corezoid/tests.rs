@@ -1,5 +1,7 @@
 //! What the operations answer, and what they leave behind.
 
+#![expect(clippy::needless_pass_by_value, reason = "operations are written where they are sent")]
+
 use super::{
     call::{self, Answer},
     package::Package,
