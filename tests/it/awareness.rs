@@ -235,7 +235,7 @@ impl Sender {
         let host = server.url.trim_start_matches("http://");
         let mut request = Request::post(url).header(HOST, host).body(r#"{"ops":[]}"#.to_owned()).unwrap();
         self.signer.sign(&mut request).unwrap();
-        if version == "1" && self.planted.fetch_add(1, Ordering::Relaxed) % 100 == 0 {
+        if version == "1" && self.planted.fetch_add(1, Ordering::Relaxed).is_multiple_of(100) {
             plant(request.uri().path().rsplit('/').next().unwrap());
         }
         for (header, value) in [("oz-client-name", name), ("oz-client-version", version)] {

@@ -138,7 +138,7 @@ fn requests_for_a_token_are_explained() {
     let folder = Folder::new();
     folder.run("accounts create ada").exits(0);
     let client = folder.json("clients create --client-id reports --account ada");
-    let secret = client["client_secret"].as_str().or(client["secret"].as_str()).unwrap();
+    let secret = client["client_secret"].as_str().or_else(|| client["secret"].as_str()).unwrap();
     let request = |id: &str, secret: &str| {
         use base64::prelude::{BASE64_STANDARD, Engine as _};
         let basic = BASE64_STANDARD.encode(format!("{id}:{secret}"));
