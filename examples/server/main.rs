@@ -69,11 +69,11 @@ fn run(config: &Config) -> anyhow::Result<()> {
 
 async fn start(config: &Config) -> anyhow::Result<()> {
     let metrics = admin::record()?;
-    let admin = admin::listen(config).await?;
     let keys = keys::open(config).await?;
     let pool = db::open(&config.database_url).await.context("cannot reach the server's own tables")?;
     db::migrate(&pool).await.context("cannot prepare the server's own tables")?;
     tokens::make_signing_key(&*keys.admin, &SystemClock).await?;
+    let admin = admin::listen(config).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
