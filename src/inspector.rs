@@ -14,6 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     credential::KeyId,
     explain::{Case, Explanation, Report},
+    metrics,
     middleware::{Refused, Witness},
     outcome::Outcome,
     scheme::Scheme,
@@ -108,6 +109,7 @@ impl Inspector {
     }
 
     fn with(settings: Settings) -> Self {
+        metrics::inspector(settings.all);
         Self(Arc::new(Shared {
             settings,
             kept: Mutex::default(),
@@ -181,13 +183,13 @@ impl Witness for Inspector {
 
     fn refused(&self, refused: Refused) {
         if !self.0.admits(&refused) {
-            self.0.skipped.fetch_add(1, Ordering::Relaxed);
+            self.0.skip();
             return;
         }
         let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
             let Ok(turn) = shared.turns.try_acquire() else {
-                shared.skipped.fetch_add(1, Ordering::Relaxed);
+                shared.skip();
                 return;
             };
             shared.explain(refused, turn).await;
@@ -196,6 +198,11 @@ impl Witness for Inspector {
 }
 
 impl Shared {
+    fn skip(&self) {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
+        metrics::explanation("skipped");
+    }
+
     /// Counts a refusal, and says whether there is time for it.
     fn admits(&self, refused: &Refused) -> bool {
         if refused.body.iter().map(bytes::Bytes::len).sum::<usize>() > BODY {
@@ -263,6 +270,7 @@ impl Shared {
         }
         kept.push_back((request_id.to_owned(), document.into()));
         self.explained.fetch_add(1, Ordering::Relaxed);
+        metrics::explanation("explained");
     }
 }
 

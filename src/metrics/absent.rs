@@ -59,4 +59,10 @@ pub(crate) const fn sealed_by(_: &str, _: i64) {}
 #[cfg(feature = "_sql")]
 pub(crate) const fn expiring(_: &'static str, _: i64) {}
 
+#[cfg(feature = "_sql")]
+pub(crate) const fn explanation(_: &'static str) {}
+
+#[cfg(feature = "_sql")]
+pub(crate) const fn inspector(_: bool) {}
+
 pub(crate) const fn client_requests(_: &str, _: &str, _: &str, _: u64) {}

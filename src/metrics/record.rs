@@ -157,6 +157,21 @@ pub(crate) fn expiring(within: &'static str, count: i64) {
     gauge!(name::KEYS_EXPIRING, "within" => within).set(count as f64);
 }
 
+/// Records what became of a refusal that was to be explained.
+#[cfg(feature = "_sql")]
+pub(crate) fn explanation(result: &'static str) {
+    counter!(name::EXPLANATIONS, "result" => result).increment(1);
+}
+
+/// Records that there is an inspector, which has explained nothing yet, and whether it explains every refusal.
+#[cfg(feature = "_sql")]
+pub(crate) fn inspector(all: bool) {
+    gauge!(name::EXPLAINING_ALL).set(if all { 1.0 } else { 0.0 });
+    for result in ["explained", "skipped"] {
+        counter!(name::EXPLANATIONS, "result" => result).increment(0);
+    }
+}
+
 /// Records requests of a client. The caller bounds how many of them there are.
 pub(crate) fn client_requests(key: &str, client: &str, version: &str, count: u64) {
     let labels =

@@ -85,6 +85,10 @@ metrics! {
         "Active keys that end within 24h, and within 7d";
     CLIENT_REQUESTS = Counter "countersign.client.requests", "{request}", ["key", "client_name", "client_version"],
         &[], "Verified requests by what the client says it is, in a bounded number of series";
+    EXPLANATIONS = Counter "countersign.explanations", "{refusal}", ["result"], &[],
+        "Refusals that were to be explained: explained, or skipped because there were too many";
+    EXPLAINING_ALL = Gauge "countersign.explaining.all", "1", [], &[],
+        "1 while every refusal is explained, which is for development only, else 0";
 }
 
 /// Tells the recorder what each instrument measures, and in which unit.
