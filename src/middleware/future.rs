@@ -10,10 +10,7 @@ use crate::{
     error::{VerifyError, VerifyErrorKind},
     message::Message,
     metrics::Watch,
-    verify::{
-        Verified,
-        steps::{Begun, Records, Seeking, Step, Verification},
-    },
+    verify::steps::{Begun, Records, Seeking, Step, Verification},
 };
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response, Uri, header::CONTENT_ENCODING, request::Parts};
@@ -178,18 +175,18 @@ where
         let verdict = ready!(open.poll_verdict(cx));
         this.share.release();
         let caller = || verification.as_ref().and_then(Verification::caller);
-        let verdict = verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into()));
-        let outcome = verdict.as_ref().map_or_else(|error| error.kind().outcome(), Verified::outcome);
         let scheme = verification.as_ref().map(Verification::scheme);
-        this.share.metrics.record(scheme, outcome, *this.watch, frames.len());
-        let caller = match verdict {
+        let record = |outcome| this.share.metrics.record(scheme, outcome, *this.watch, frames.len());
+        let caller = match verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into())) {
             Ok(caller) => caller,
             Err(error) => {
+                record(error.kind().outcome());
                 let arrived = request.as_ref().map(|(head, _)| Arrived { head, frames });
                 let refused = refuse::refuse(this.share, arrived, verification.as_ref(), &error);
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
         };
+        record(caller.outcome());
         refuse::tell_accepted(&caller);
         let Some((mut head, mut service)) = request.take() else { return Poll::Pending };
         this.share.introduce(&mut head, caller);
