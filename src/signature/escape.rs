@@ -40,12 +40,12 @@ pub(super) struct Stage<F: FnMut(&[u8])> {
 /// Once there is more, whole blocks are handed over: two of them mostly. With fewer a call costs too much, and with more
 /// a processor no longer looks so far ahead that it escapes while it waits for the last rounds of a hash.
 const FULL: usize = 160;
-/// Room for one more vector, whatever it holds.
-const SIZE: usize = FULL + VECTOR * WIDEST;
+/// What there is at most: one more vector, each byte of it with a backslash.
+const MOST: usize = FULL + 2 * VECTOR;
+/// With room behind it to move a block, whole, to the front: the less of it is left, the less matters.
+const SIZE: usize = MOST + BLOCK;
 /// Block size of SHA-1 and SHA-256.
 pub(super) const BLOCK: usize = 64;
-/// Longest escape of one byte: `\u00xx`.
-const WIDEST: usize = 6;
 /// Bytes that are escaped together.
 const VECTOR: usize = 16;
 
@@ -65,7 +65,7 @@ impl<F: FnMut(&[u8])> Stage<F> {
             if self.len > FULL {
                 self.len = self.hand_over_blocks(self.len);
             }
-            let now = bytes.len().min(SIZE - self.len);
+            let now = bytes.len().min(MOST - self.len);
             self.buffer[self.len..self.len + now].copy_from_slice(&bytes[..now]);
             self.len += now;
             bytes = &bytes[now..];
@@ -83,7 +83,11 @@ impl<F: FnMut(&[u8])> Stage<F> {
         if !vectors.is_empty() {
             dispatch!(level, simd => self.vectors(simd, vectors));
         }
-        for &byte in &text[vectors.as_flattened().len()..] {
+        self.bytes(&text[vectors.as_flattened().len()..]);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
             if self.len > FULL {
                 self.len = self.hand_over_blocks(self.len);
             }
@@ -98,10 +102,13 @@ impl<F: FnMut(&[u8])> Stage<F> {
             if len > FULL {
                 len = self.hand_over_blocks(len);
             }
-            len = match escape_vector(simd, vector, &mut self.buffer[len..]) {
-                Some(more) => len + more,
-                None => vector.iter().fold(len, |len, byte| escape(&mut self.buffer, len, *byte)),
-            };
+            if let Some(more) = escape_vector(simd, vector, &mut self.buffer[len..]) {
+                len += more;
+            } else {
+                self.len = len;
+                self.bytes(vector);
+                len = self.len;
+            }
         }
         self.len = len;
     }
@@ -125,7 +132,7 @@ impl<F: FnMut(&[u8])> Stage<F> {
         let whole = len - (self.offset + len) % BLOCK;
         self.offset = 0;
         (self.sink)(&self.buffer[..whole]);
-        self.buffer.copy_within(whole..len, 0);
+        self.buffer.copy_within(whole..whole + BLOCK, 0);
         len - whole
     }
 }
