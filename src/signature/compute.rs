@@ -175,7 +175,7 @@ fn same(computed: &Signature, presented: &Signature) -> Choice {
 }
 
 /// Feeds the lanes.
-#[inline]
+#[inline(always)]
 fn feed(lanes: &mut [Lane], bytes: &[u8]) {
     match lanes {
         [lane] => lane.update(bytes),
@@ -227,7 +227,7 @@ impl Lane {
         self.keep_tail(segments.get(split + 1..).unwrap_or_default());
     }
 
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.filled = (self.filled + bytes.len()) % BLOCK;
@@ -281,7 +281,7 @@ impl State {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::HmacSha256(mac, buffer) => {
