@@ -82,9 +82,15 @@ struct Shared {
 /// Tells whose request it is.
 type Peer = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 
-/// The signing key that was last used, parsed, by its public half.
+/// Parses the signing key, and keeps it until it is another.
 #[derive(Default)]
-struct Signer(Mutex<Option<(Arc<[u8]>, Arc<PrivateKey>)>>);
+struct Signer(Mutex<Option<Parsed>>);
+
+/// A signing key, known again by its public half.
+struct Parsed {
+    public: Arc<[u8]>,
+    key: Arc<PrivateKey>,
+}
 
 impl TokenEndpoint {
     /// Makes an endpoint that issues tokens of this profile for an hour, with the token type `JWT` and without `kid`, as
@@ -116,7 +122,8 @@ impl TokenEndpoint {
         self.with(|shared| shared.clock = Arc::new(clock))
     }
 
-    /// Sets how long a token lives, in whole seconds.
+    /// Sets how long a token lives, in whole seconds. A verifier refuses one that lives for longer than
+    /// [`Profile::with_longest_lifetime`] says, a day unless it is told otherwise.
     ///
     /// # Security
     ///
@@ -276,12 +283,13 @@ impl Shared {
 impl Signer {
     /// The key, parsed once.
     fn key(&self, stored: &SigningKey) -> Result<Arc<PrivateKey>, KeyError> {
+        let public = &stored.public.public_key;
         let mut parsed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, key)) = parsed.as_ref().filter(|(public, _)| *public == stored.public.public_key) {
-            return Ok(Arc::clone(key));
+        if let Some(parsed) = parsed.as_ref().filter(|parsed| parsed.public == *public) {
+            return Ok(Arc::clone(&parsed.key));
         }
         let key = Arc::new(PrivateKey::from_pkcs8(stored.public.algorithm, &stored.private_key)?);
-        *parsed = Some((Arc::clone(&stored.public.public_key), Arc::clone(&key)));
+        *parsed = Some(Parsed { public: Arc::clone(public), key: Arc::clone(&key) });
         Ok(key)
     }
 }
