@@ -272,7 +272,13 @@ impl<S: Source> KeyStore for CachingKeyStore<S> {
     fn find(&self, lookup: Lookup<'_>) -> Found {
         let shared = &self.shared;
         let view = shared.trust.view(shared.clock.ticks(), &shared.limits);
-        let hit = shared.entries.get(lookup, view);
+        let hit = match shared.entries.get(lookup, view) {
+            // Which key signs changes with time too, and nobody tells of that.
+            Hit::Fresh(Some(Record::SigningKey(key))) if !key.public.may_sign(shared.clock.now()) => {
+                Hit::Miss
+            }
+            hit => hit,
+        };
         shared.metrics.looked_up(match hit {
             Hit::Fresh(Some(_)) => LookedUp::Hit,
             Hit::Fresh(None) => LookedUp::Absent,
