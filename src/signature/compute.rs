@@ -186,11 +186,17 @@ fn same(computed: &Signature, presented: &Signature) -> Choice {
     computed.words().ct_eq(&presented.words()) & algorithm.into()
 }
 
-/// Feeds the lanes in turns. A slice ends where a block of its lane does, so that the hash need not copy it.
+/// Feeds the lanes.
+#[inline]
 fn feed(lanes: &mut [Lane], bytes: &[u8]) {
-    if let [lane] = lanes {
-        return lane.update(bytes);
+    match lanes {
+        [lane] => lane.update(bytes),
+        lanes => feed_in_turns(lanes, bytes),
     }
+}
+
+/// Feeds the lanes in turns. A slice ends where a block of its lane does, so that the hash need not copy it.
+fn feed_in_turns(lanes: &mut [Lane], bytes: &[u8]) {
     for start in (0..bytes.len() + BLOCK).step_by(SLICE) {
         for lane in &mut *lanes {
             let cut = |place: usize| place.saturating_sub(lane.filled).min(bytes.len());
@@ -221,6 +227,7 @@ impl Lane {
         stage.finish();
     }
 
+    #[inline]
     fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.filled = (self.filled + bytes.len()) % BLOCK;
@@ -277,6 +284,7 @@ impl State {
         }
     }
 
+    #[inline]
     fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::HmacSha256(mac, buffer) => {
