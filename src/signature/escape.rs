@@ -61,6 +61,12 @@ impl<F: FnMut(&[u8])> Stage<F> {
 
     /// Appends bytes as they are.
     pub(super) fn raw(&mut self, mut bytes: &[u8]) {
+        // Most texts are short.
+        if let Some(room) = self.buffer.get_mut(self.len..self.len + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.len += bytes.len();
+            return;
+        }
         while !bytes.is_empty() {
             if self.len > FULL {
                 self.len = self.hand_over_blocks(self.len);
