@@ -33,6 +33,7 @@
 //! never a secret, never a signature, neither the presented nor the right one. It is still more than a stranger may
 //! know: whether a key exists, and what its request looked like.
 
+mod authorization;
 mod body;
 mod cause;
 mod client;
@@ -40,19 +41,25 @@ mod diff;
 mod guess;
 mod json;
 mod models;
+mod read_token;
 mod report;
 mod search;
 mod secrets;
 mod shown;
 mod template;
+#[cfg(feature = "oauth2")]
+mod token;
 mod ways;
 
 pub use self::{
     cause::Cause,
     client::{explain_client, presented_clients},
     diff::Difference,
+    read_token::{explain_read_token, presented_read_tokens},
     report::Report,
 };
+#[cfg(feature = "oauth2")]
+pub use self::token::{explain_token, named_by_token};
 
 use self::{
     diff::window,
@@ -210,6 +217,13 @@ impl Explanation {
             diff,
             ..Self::default()
         }
+    }
+
+    /// Takes a cause away, where it is known to be none.
+    #[cfg(feature = "oauth2")]
+    pub(crate) fn forget(&mut self, hypothesis: &str) {
+        self.causes.retain(|cause| cause.hypothesis() != hypothesis);
+        self.noticed.retain(|cause| cause.hypothesis() != hypothesis);
     }
 
     /// Whether what is said was proved: the [causes](Self::causes) reproduce the signature that was sent.

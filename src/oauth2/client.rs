@@ -3,6 +3,7 @@
 use super::form::Presented;
 use crate::{
     credential::{ClientSecret, OAuthClient, SecretHash, Standing},
+    outcome::Outcome,
     store::{Found, KeyStore, Lookup, Record, StoreError},
 };
 use std::{sync::Arc, time::SystemTime};
@@ -16,28 +17,38 @@ pub(super) struct Authenticated {
     pub(super) secret: i64,
 }
 
+/// Why nobody did, and of which client there is one.
+pub(super) type Stranger = (Outcome, Option<Arc<OAuthClient>>);
+
 /// Stands in for the secrets of a client that does not exist.
 const NOBODY: [ClientSecret; 1] = [ClientSecret::new(0, SecretHash::from_bytes([0; 32]))];
 
-/// Finds the client whose secret was presented; `None` if it is nobody's, or the client is not in force.
+/// Finds the client whose secret was presented, unless it is nobody's or the client is not in force.
 ///
 /// Each reading costs a look into the store, a hash and a comparison, whether there is such a client or not.
 pub(super) async fn authenticate(
     keys: &dyn KeyStore,
     readings: &[Presented],
     now: SystemTime,
-) -> Result<Option<Authenticated>, StoreError> {
-    let mut authenticated = None;
+) -> Result<Result<Authenticated, Stranger>, StoreError> {
+    let mut verdict = Err((Outcome::UnknownKey, None));
     for reading in readings {
         let client = find(keys, &reading.client_id).await?;
         let hash = SecretHash::of(reading.secret.expose());
         let secrets = client.as_ref().map_or(&NOBODY[..], |client| &client.secrets);
         let matched = hash.find_in(secrets.iter().map(|secret| secret.hash)).map(|index| secrets[index]);
-        if let (Some(client), Some(secret)) = (client, matched) {
-            authenticated = judge(client, &secret, now).or(authenticated);
+        let Some(client) = client else { continue };
+        let judged = match matched {
+            Some(secret) => judge(client, &secret, now),
+            None => Err((Outcome::BadSignature, Some(client))),
+        };
+        // One reading is right at most; of those that are not, the one that got further says why.
+        let got_further = !matches!(judged, Err((Outcome::BadSignature, _)));
+        if got_further || matches!(verdict, Err((Outcome::UnknownKey, _))) {
+            verdict = judged;
         }
     }
-    Ok(authenticated)
+    Ok(verdict)
 }
 
 async fn find(keys: &dyn KeyStore, client_id: &str) -> Result<Option<Arc<OAuthClient>>, StoreError> {
@@ -52,8 +63,21 @@ async fn find(keys: &dyn KeyStore, client_id: &str) -> Result<Option<Arc<OAuthCl
     })
 }
 
-fn judge(client: Arc<OAuthClient>, secret: &ClientSecret, now: SystemTime) -> Option<Authenticated> {
-    let in_force = client.standing(now) == Standing::InForce && secret.is_live(now);
-    let newest = client.secrets.iter().map(|secret| secret.number).max()?;
-    in_force.then(|| Authenticated { previous_secret: secret.number < newest, secret: secret.number, client })
+fn judge(
+    client: Arc<OAuthClient>,
+    secret: &ClientSecret,
+    now: SystemTime,
+) -> Result<Authenticated, Stranger> {
+    let outcome = match client.standing(now) {
+        Standing::InForce if secret.is_live(now) => {
+            let newest = client.secrets.iter().map(|secret| secret.number).max();
+            let previous_secret = newest.is_some_and(|newest| secret.number < newest);
+            return Ok(Authenticated { previous_secret, secret: secret.number, client });
+        }
+        Standing::InForce | Standing::Expired => Outcome::Expired,
+        Standing::Disabled => Outcome::Disabled,
+        Standing::NotYetValid => Outcome::NotYetValid,
+        Standing::Revoked => Outcome::Revoked,
+    };
+    Err((outcome, Some(client)))
 }
