@@ -44,7 +44,7 @@ fn client(server: &Server) -> (String, String, String) {
     server.countersign(&["accounts", "create", "ada"]);
     let made = server.countersign(&["clients", "create", "--account", "ada", "-o", "json"]);
     let made: Value = serde_json::from_str(&made).unwrap();
-    let (id, secret) = (made["client_id"].as_str().unwrap(), made["client_secret"].as_str().unwrap());
+    let (id, secret) = (made["client_id"].as_str().unwrap(), made["secret"].as_str().unwrap());
     let request = Request::post("/auth/token")
         .header("content-type", "application/x-www-form-urlencoded")
         .header("authorization", basic(id, secret))

@@ -123,11 +123,11 @@ impl JudgeArgs {
         self.time().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
-    /// Lets the layer decide.
+    /// Lets the layer decide over the request, which is not read before everything else is known to be right.
     pub async fn judge(
         self,
         scheme: SchemeName,
-        recorded: Recorded,
+        recorded: impl FnOnce(&Self) -> Result<Recorded, Failure>,
         output: &Output,
     ) -> Result<Judged, Failure> {
         let settings = Settings {
@@ -137,7 +137,7 @@ impl JudgeArgs {
             multipart_routes: self.multipart_routes.clone(),
         };
         let known = scheme.with(&settings).map_err(|error| misconfigured(&error))?;
-        let Recorded { request, mut notes } = recorded;
+        let Recorded { request, mut notes } = recorded(&self)?;
         let keys = self.keys(output).await?;
         let (head, body) = request.clone().into_parts();
         let presented = read(&known, &head).ok().flatten();

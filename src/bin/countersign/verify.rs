@@ -47,7 +47,7 @@ pub struct VerifyArgs {
 
 /// Verifies, and answers with the exit code of the verdict.
 pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
-    let recorded = args.judge.record(&args.request)?;
+    let recorded = |judge: &JudgeArgs| judge.record(&args.request);
     let judged = args.judge.judge(args.scheme, recorded, output).await?;
     let Judged { known, head, body, verdict, .. } = &judged;
     let mut report = Report::new(known, judged.presented(), verdict, judged.notes.clone());
