@@ -28,7 +28,9 @@ impl<S: Source> CachingKeyStore<S> {
             let (page, failed) = page.map_or_else(|error| (Vec::new(), Some(error)), |page| (page, None));
             // The next page is read while this one is taken in.
             coming = match page.last() {
-                Some((last, _)) if count + page.len() < limits.entries => Some(self.begin_page(Some(last.clone()))),
+                Some((last, _)) if count + page.len() < limits.entries => {
+                    Some(self.begin_page(Some(last.clone())))
+                }
                 _ => None,
             };
             let empty = page.is_empty();

@@ -5,7 +5,9 @@
 //! account would make them wait for each other, so that some threads share a copy, and others have another.
 
 use crate::{
-    credential::{Credential, Installation, OAuthClient, Principal, ReadToken, Secrets, SigningKey, Terms, TokenKeys},
+    credential::{
+        Credential, Installation, OAuthClient, Principal, ReadToken, Secrets, SigningKey, Terms, TokenKeys,
+    },
     store::Record,
 };
 use std::{
