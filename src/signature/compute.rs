@@ -187,7 +187,7 @@ fn same(computed: &Signature, presented: &Signature) -> Choice {
 }
 
 /// Feeds the lanes.
-#[inline]
+#[inline(always)]
 fn feed(lanes: &mut [Lane], bytes: &[u8]) {
     match lanes {
         [lane] => lane.update(bytes),
@@ -227,7 +227,7 @@ impl Lane {
         stage.finish();
     }
 
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.filled = (self.filled + bytes.len()) % BLOCK;
@@ -284,7 +284,7 @@ impl State {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::HmacSha256(mac, buffer) => {

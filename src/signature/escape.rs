@@ -92,6 +92,8 @@ impl<F: FnMut(&[u8])> Stage<F> {
         self.bytes(&text[vectors.as_flattened().len()..]);
     }
 
+    /// Appends text, escaped byte by byte.
+    #[inline(never)]
     fn bytes(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if self.len > FULL {
@@ -134,6 +136,7 @@ impl<F: FnMut(&[u8])> Stage<F> {
     }
 
     /// Hands over what is staged, of more than a block, up to the end of a block, and says how much is left.
+    #[inline(always)]
     fn hand_over_blocks(&mut self, len: usize) -> usize {
         let whole = len - (self.offset + len) % BLOCK;
         self.offset = 0;
@@ -186,7 +189,7 @@ const HALF: usize = VECTOR / 2;
 
 /// Where each byte comes from when backslashes stand before some of eight: from one of them, or from the backslashes
 /// behind them. One for each choice among the eight.
-static SPREADS: [[u8; VECTOR]; 1 << HALF] = {
+static SPREADS: Aligned = Aligned({
     let mut spreads = [[HALF as u8; VECTOR]; 1 << HALF];
     let mut marked = 0;
     while marked < spreads.len() {
@@ -199,7 +202,11 @@ static SPREADS: [[u8; VECTOR]; 1 << HALF] = {
         marked += 1;
     }
     spreads
-};
+});
+
+/// None of them lies across two lines of a cache.
+#[repr(align(16))]
+struct Aligned([[u8; VECTOR]; 1 << HALF]);
 
 /// Writes sixteen bytes, escaped, into room for twice as many, and says how many they have become; `None` if one needs
 /// more than a backslash. Which of the others need one is not predictable, so that it is not asked, but looked up.
@@ -220,7 +227,7 @@ fn escape_vector<S: Simd>(simd: S, bytes: &[u8; VECTOR], room: &mut [u8]) -> Opt
         .into_iter()
         .zip((marked.to_bitmask() as u16).to_le_bytes())
     {
-        let spread = half.bitcast::<u8x16<S>>().swizzle_dyn_within_blocks(SPREADS[usize::from(marked)]);
+        let spread = half.bitcast::<u8x16<S>>().swizzle_dyn_within_blocks(SPREADS.0[usize::from(marked)]);
         room[len..len + VECTOR].copy_from_slice(spread.as_slice());
         len += HALF + marked.count_ones() as usize;
     }
