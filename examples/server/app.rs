@@ -1,6 +1,7 @@
 //! The application: which layer guards which routes, and what is open.
 
 use crate::{
+    Noted,
     config::{Config, TokenAuth},
     graphql_endpoint::{GraphqlEndpoint, graphql_routes},
     keys::Keys,
@@ -18,10 +19,9 @@ use axum::{
 };
 use countersign::{
     SignatureVerifier, VerifyLayer,
-    awareness::ClientUsage,
     clock::{Clock, SystemClock},
     error::ConfigError,
-    inspector::Inspector,
+    inspector::{DevelopmentLayer, Inspector},
     middleware::{GraphQlErrors, MessageErrors, OpsErrors, RequestId, RequestIdLayer, StripIdentityLayer},
     oauth2::JwksEndpoint,
     redact,
@@ -31,54 +31,61 @@ use countersign::{
 };
 use sqlx::AnyPool;
 use std::sync::Arc;
+use tower::Layer as _;
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::Span;
 
 /// Path that names an organization; its segment must name the one that the request is verified for.
 const ORGANIZATION_PATH: &str = "/{organization}/graphql";
 
-/// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`, and
-/// the uses of keys are noted in `last_used`, those of clients in `usage`.
+/// Builds the application over a key store and the example's own tables. Downloads are offered under `public_url`; the
+/// uses of keys, those of clients, and refusals are `noted`.
 pub fn app(
     config: &Config,
     keys: &Keys,
     pool: &AnyPool,
     public_url: &str,
-    last_used: &LastUsed,
-    usage: &ClientUsage,
+    noted: &Noted,
     inspector: &Inspector,
 ) -> Result<Router, ConfigError> {
+    let Noted { last_used, usage, refusals } = noted;
+    let guard = |layer: VerifyLayer| {
+        let layer = layer.with_body_limit(config.body_limit);
+        layer.with_witness(refusals.clone()).with_witness(inspector.clone())
+    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let graphql = GraphqlEndpoint::new(pool.clone(), Arc::clone(&keys.admin) as _, Arc::clone(&clock))
         .with_usage(usage);
     let ops = OpsEndpoint::new(pool.clone(), clock, public_url);
-    let graphql_guard = VerifyLayer::new(graphql_verifier(config, keys, last_used)?)
-        .with_body_limit(config.body_limit)
-        .with_witness(inspector.clone())
+    let graphql_guard = guard(VerifyLayer::new(graphql_verifier(config, keys, last_used)?))
         .with_rejection(GraphQlErrors::default());
-    let ops_guard = VerifyLayer::new(ops_verifier(config, keys, last_used)?)
-        .with_body_limit(config.body_limit)
-        .with_witness(inspector.clone())
-        .with_rejection(OpsErrors::default());
+    let ops_guard =
+        guard(VerifyLayer::new(ops_verifier(config, keys, last_used)?)).with_rejection(OpsErrors::default());
     let sites = sites_routes(pool.clone())
         .route_layer(usage.layer())
-        .route_layer(sites_guard(config, keys))
+        .route_layer(guard(sites_guard(config, keys)).with_rejection(MessageErrors::default()))
         .route_layer(usage.layer());
     let pool = pool.clone();
     let open = Router::new()
-        .route_service("/auth/token", tokens::endpoint(config, keys))
+        .route_service(
+            "/auth/token",
+            usage.layer().layer(tokens::endpoint(config, keys, refusals, inspector)),
+        )
         .route_service("/.well-known/jwks.json", JwksEndpoint::new(keys.cached()))
         .route("/", get(|| async { Html(include_str!("page.html")) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| ready(pool)))
         .layer(StripIdentityLayer::new());
-    Ok(graphql_routes(graphql)
+    let routes = graphql_routes(graphql)
         .route_layer(usage.layer())
         .route_layer(graphql_guard)
         .route_layer(usage.layer())
         .merge(ops_routes(ops, ops_guard, usage))
         .merge(sites)
-        .merge(open)
+        .merge(open);
+    let routes =
+        if config.is_development() { routes.layer(DevelopmentLayer::new(inspector)) } else { routes };
+    Ok(routes
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(RequestIdLayer::new()))
@@ -100,11 +107,13 @@ pub fn inspector(config: &Config, keys: &Keys) -> Result<Inspector, ConfigError>
     let mut inspector = Inspector::new(Arc::clone(&keys.admin))
         .with_scheme(ateliere(config)?)
         .with_scheme(salescloud()?)
-        .with_scheme(corezoid()?);
+        .with_scheme(corezoid()?)
+        .with_read_tokens(keys.cached())
+        .with_tokens(keys.cached(), tokens::profile(config));
     for url in &config.public_urls {
         inspector = inspector.with_public_url(url);
     }
-    Ok(if config.explain_all { inspector.for_development() } else { inspector })
+    Ok(if config.explain_all || config.is_development() { inspector.for_development() } else { inspector })
 }
 
 fn ateliere(config: &Config) -> Result<Ateliere, ConfigError> {
@@ -148,8 +157,6 @@ fn sites_guard(config: &Config, keys: &Keys) -> VerifyLayer {
         TokenAuth::Strict => VerifyLayer::new(tokens),
         TokenAuth::Goa => VerifyLayer::new(tokens.goa_style()),
     }
-    .with_body_limit(config.body_limit)
-    .with_rejection(MessageErrors::default())
 }
 
 fn ops_verifier(

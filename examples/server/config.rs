@@ -82,6 +82,12 @@ pub struct Config {
     #[arg(long, env = "COUNTERSIGN_BODY_LIMIT", default_value_t = 2 << 20, value_name = "BYTES")]
     pub body_limit: u64,
 
+    /// `development` explains every refused request into the log and to its caller, in the header
+    /// `x-countersign-explanation`. It is refused where strangers could reach the server: beyond loopback, and with a
+    /// public URL.
+    #[arg(long, env = "COUNTERSIGN_PROFILE", default_value = "production")]
+    pub profile: ServerProfile,
+
     /// Explain every refused request into the log: for development.
     #[arg(long, env = "COUNTERSIGN_EXPLAIN_ALL")]
     pub explain_all: bool,
@@ -89,6 +95,15 @@ pub struct Config {
     /// Make no demonstration keys, and refuse those that were made.
     #[arg(long, env = "COUNTERSIGN_NO_DEMO")]
     pub no_demo: bool,
+}
+
+/// For whom the server runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ServerProfile {
+    /// For others: a caller that is refused is told as little as can be
+    Production,
+    /// For whoever writes a client on this machine: a caller that is refused is told why
+    Development,
 }
 
 /// How a token stands in `Authorization`.
@@ -135,6 +150,28 @@ impl Config {
                 "the database's URL begins with sqlite: or postgres:, like sqlite://data/countersign.db"
             ),
         }
+    }
+
+    /// Whether callers are told why they are refused.
+    pub fn is_development(&self) -> bool {
+        self.profile == ServerProfile::Development
+    }
+
+    /// Checks that nobody is told more than he may know.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.public_urls.is_empty() && !self.listen.ip().is_loopback() {
+            bail!(
+                "{} can be reached by others, who sign the URL they know: name it with --public-url https://…",
+                self.listen
+            );
+        }
+        if self.is_development() && !(self.public_urls.is_empty() && self.listen.ip().is_loopback()) {
+            bail!(
+                "the profile `development` tells strangers which keys there are: take --listen 127.0.0.1:8080 and no \
+                 --public-url, or --explain-all, which tells the log alone"
+            );
+        }
+        Ok(())
     }
 
     /// A file in the database's folder.

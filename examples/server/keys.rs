@@ -11,7 +11,7 @@ use countersign::{
     envelope::{CanaryError, Keyring},
     store::{
         By, CachingKeyStore, KeyAdmin, KeyCensus, KeyStore, OpenSecrets, PostgresDatabase, PostgresKeyStore,
-        Source, SqliteKeyStore, TokenAdmin, UsageLog, UseLog,
+        RefusalLog, Source, SqliteKeyStore, TokenAdmin, UsageLog, UseLog,
     },
 };
 use std::{error::Error as _, fs, path::Path, sync::Arc, time::Duration};
@@ -33,11 +33,11 @@ const ACTOR: &str = "server";
 
 /// What the server asks a key store for.
 pub(crate) trait Store:
-    Apps + KeyAdmin + KeyCensus + OpenSecrets + TokenAdmin + UsageLog + UseLog
+    Apps + KeyAdmin + KeyCensus + OpenSecrets + RefusalLog + TokenAdmin + UsageLog + UseLog
 {
 }
 
-impl<S: Apps + KeyAdmin + KeyCensus + OpenSecrets + TokenAdmin + UsageLog + UseLog> Store for S {}
+impl<S: Apps + KeyAdmin + KeyCensus + OpenSecrets + RefusalLog + TokenAdmin + UsageLog + UseLog> Store for S {}
 
 /// What verifies requests: the store behind a cache, which forgets what changes.
 #[async_trait]

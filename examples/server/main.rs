@@ -21,12 +21,13 @@ mod sites;
 mod tests;
 mod tokens;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Parser as _;
 use config::Config;
 use countersign::{
     awareness::ClientUsage,
     clock::{Clock as _, SystemClock},
+    inspector::RefusalSample,
     store::{LastUsed, keep_counting_keys},
 };
 use demo::Demo;
@@ -55,12 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn run(config: &Config) -> anyhow::Result<()> {
-    if config.public_urls.is_empty() && !config.listen.ip().is_loopback() {
-        bail!(
-            "{} can be reached by others, who sign the URL they know: name it with --public-url https://…",
-            config.listen
-        );
-    }
+    config.check()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime =
         runtime.enable_all().thread_stack_size(STACK).build().context("cannot start the runtime")?;
@@ -79,10 +75,10 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let here = format!("http://{address}");
     let public_url = config.public_urls.first().unwrap_or(&here);
-    let last_used = LastUsed::default();
-    let usage = ClientUsage::default();
+    let (last_used, usage) = (LastUsed::default(), ClientUsage::default());
+    let noted = Noted { last_used, usage, refusals: RefusalSample::default() };
     let inspector = app::inspector(config, &keys)?;
-    let app = app::app(config, &keys, &pool, public_url, &last_used, &usage, &inspector)?;
+    let app = app::app(config, &keys, &pool, public_url, &noted, &inspector)?;
     // Whoever waits for the line below may use the demonstration keys at once.
     let mut demo = None;
     if config.demo() {
@@ -102,20 +98,30 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         tokio::spawn(admin::serve(listener, metrics.clone(), inspector));
     }
     tokio::spawn(admin::keep_in_order(metrics));
-    keep_noting(config, &keys, &last_used, &usage);
+    keep_noting(config, &keys, &noted);
     let served = serve::serve(listener, app).await.context("cannot serve");
-    last_used.flush(&*keys.admin).await.context("cannot note when keys were last used")?;
-    usage.flush(&*keys.admin).await.context("cannot note which clients have called")?;
+    noted.last_used.flush(&*keys.admin).await.context("cannot note when keys were last used")?;
+    noted.usage.flush(&*keys.admin).await.context("cannot note which clients have called")?;
+    noted.refusals.flush(&*keys.admin).await.context("cannot note what was refused")?;
     keys.cached().close().await;
     served
 }
 
+/// What is noted beside the requests.
+pub(crate) struct Noted {
+    pub(crate) last_used: LastUsed,
+    pub(crate) usage: ClientUsage,
+    pub(crate) refusals: RefusalSample,
+}
+
 /// Writes and counts beside the requests, what they do not wait for.
-fn keep_noting(config: &Config, keys: &Keys, last_used: &LastUsed, usage: &ClientUsage) {
-    let (writer, store) = (last_used.clone(), Arc::clone(&keys.admin));
+fn keep_noting(config: &Config, keys: &Keys, noted: &Noted) {
+    let (writer, store) = (noted.last_used.clone(), Arc::clone(&keys.admin));
     tokio::spawn(async move { writer.keep_writing(&*store).await });
-    let (writer, store) = (usage.clone(), Arc::clone(&keys.admin));
+    let (writer, store) = (noted.usage.clone(), Arc::clone(&keys.admin));
     let pause = Duration::from_secs(config.usage_interval);
+    tokio::spawn(async move { writer.keep_writing(&*store, pause).await });
+    let (writer, store) = (noted.refusals.clone(), Arc::clone(&keys.admin));
     tokio::spawn(async move { writer.keep_writing(&*store, pause).await });
     let store = Arc::clone(&keys.admin);
     tokio::spawn(async move { keep_counting_keys(&*store, CENSUS).await });

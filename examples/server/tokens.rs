@@ -6,6 +6,7 @@ use axum::extract::ConnectInfo;
 use countersign::{
     clock::Clock,
     credential::{KeyId, TokenAlgorithm, TokenKey},
+    inspector::{Inspector, RefusalSample},
     jwt::{PrivateKey, Profile},
     oauth2::TokenEndpoint,
     store::{NewSigningKey, TokenAdmin},
@@ -20,9 +21,16 @@ pub(crate) fn profile(config: &Config) -> Profile {
 
 /// The endpoint that issues tokens. Behind a proxy all peers are one, which only makes failures count together: the
 /// right secret gets a token all the same.
-pub(crate) fn endpoint(config: &Config, keys: &Keys) -> TokenEndpoint {
+pub(crate) fn endpoint(
+    config: &Config,
+    keys: &Keys,
+    sample: &RefusalSample,
+    inspector: &Inspector,
+) -> TokenEndpoint {
     TokenEndpoint::new(keys.cached(), profile(config))
         .with_token_type(config.token_type)
+        .with_witness(sample.clone())
+        .with_witness(inspector.clone())
         .with_peer(|head| head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()))
 }
 

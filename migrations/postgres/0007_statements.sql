@@ -2,6 +2,10 @@
 -- that a million keys are loaded in minutes. The rules, the texts that are told and the entries of the audit log are
 -- those of the steps before.
 --
+-- Plans are kept for a session, and what was best for the first statement may be the worst for the next: a table grows
+-- while it is filled. So each function says in which way it joins: the rows of the statement among themselves by hashing
+-- or sorting, and those of a table by its index.
+--
 -- Each rule holds at the end of the statement. Where it says that somebody waits for somebody, he does so there, and his
 -- rows are seen by nobody until then.
 
@@ -37,6 +41,7 @@ FOR EACH ROW EXECUTE FUNCTION audit('key', 'account', 'organization', 'public_ke
 DROP TRIGGER credentials_told ON credentials;
 
 CREATE FUNCTION keys_are_added() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     who acting%ROWTYPE;
@@ -63,6 +68,7 @@ REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION keys_are_adde
 -- A key is told whenever its revision has risen. A trigger that sees all rows of a statement can't be for some columns
 -- alone, and this one is called for the others as well.
 CREATE FUNCTION keys_have_changed() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT
+SET enable_hashjoin = on SET enable_nestloop = off
 AS $$
 BEGIN
     PERFORM tell_keys((SELECT array_agg(concat_ws(E'\x1f', 'key', after.scheme, after.key_id))
@@ -92,6 +98,7 @@ FOR EACH ROW EXECUTE FUNCTION audit('secret', 'number', 'keyring_id', 'fingerpri
 
 -- Raising the revision holds each key still, so that what is asked afterwards is the last word.
 CREATE FUNCTION secrets_are_added() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     who    acting%ROWTYPE;

@@ -31,6 +31,8 @@ pub struct OAuthClient {
     pub state: CredentialState,
     /// The client does not work from this moment on, and no token of it.
     pub expires_at: Option<SystemTime>,
+    /// Until this moment, requests of the client that are refused are explained to the operator.
+    pub debug_until: Option<SystemTime>,
     /// The secrets that may still be in use, newest first.
     pub secrets: SmallVec<[ClientSecret; 2]>,
     /// Rises with every change, also of the account, the organization and the secrets.
@@ -64,6 +66,7 @@ impl OAuthClient {
             permissions: Permissions::all(),
             state: CredentialState::Active,
             expires_at: None,
+            debug_until: None,
             secrets: secrets.into_iter().collect(),
             revision: 1,
         }
@@ -74,6 +77,12 @@ impl OAuthClient {
     #[must_use]
     pub fn secret(&self, presented: &SecretHash) -> Option<&ClientSecret> {
         presented.find_in(self.secrets.iter().map(|secret| secret.hash)).map(|index| &self.secrets[index])
+    }
+
+    /// Whether an operator wants to know at `now` why requests of the client are refused.
+    #[must_use]
+    pub fn is_debugged(&self, now: SystemTime) -> bool {
+        self.debug_until.is_some_and(|end| end > now)
     }
 
     /// Whether the client is in force at `now`; what an operator said comes before the calendar.

@@ -33,6 +33,7 @@
 //! never a secret, never a signature, neither the presented nor the right one. It is still more than a stranger may
 //! know: whether a key exists, and what its request looked like.
 
+mod authorization;
 mod body;
 mod cause;
 mod client;
@@ -40,17 +41,23 @@ mod diff;
 mod guess;
 mod json;
 mod models;
+mod read_token;
 mod report;
 mod search;
 mod secrets;
 mod shown;
 mod template;
+#[cfg(feature = "oauth2")]
+mod token;
 mod ways;
 
+#[cfg(feature = "oauth2")]
+pub use self::token::{explain_token, named_by_token};
 pub use self::{
     cause::Cause,
     client::{explain_client, presented_clients},
     diff::Difference,
+    read_token::{explain_read_token, presented_read_tokens},
     report::Report,
 };
 
@@ -66,12 +73,13 @@ use crate::{
 };
 use http::{Uri, request::Parts};
 use serde::Serialize;
+use std::fmt;
 
 /// How many bytes are hashed for one explanation, at most: about a second.
 const WORK: u64 = 256 << 20;
 
 /// A request whose signature is to be explained.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Case<'c> {
     scheme: &'c dyn Scheme,
@@ -82,6 +90,13 @@ pub struct Case<'c> {
     organization: Option<String>,
     public_urls: Vec<String>,
     work: u64,
+}
+
+/// The head holds credentials that may be valid, so it is not printed.
+impl fmt::Debug for Case<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Case({}, {} secrets, ..)", self.scheme.name(), self.secrets.len())
+    }
 }
 
 impl<'c> Case<'c> {
@@ -210,6 +225,13 @@ impl Explanation {
             diff,
             ..Self::default()
         }
+    }
+
+    /// Takes a cause away, where it is known to be none.
+    #[cfg(feature = "oauth2")]
+    pub(crate) fn forget(&mut self, hypothesis: &str) {
+        self.causes.retain(|cause| cause.hypothesis() != hypothesis);
+        self.noticed.retain(|cause| cause.hypothesis() != hypothesis);
     }
 
     /// Whether what is said was proved: the [causes](Self::causes) reproduce the signature that was sent.

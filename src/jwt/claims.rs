@@ -125,6 +125,30 @@ impl Profile {
         self
     }
 
+    /// From whom a token must be: `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// For whom a token must be: `aud`.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// How far the clocks of issuer and verifier may lie apart.
+    #[must_use]
+    pub const fn leeway(&self) -> Duration {
+        self.leeway
+    }
+
+    /// How long a token may live.
+    #[must_use]
+    pub const fn longest_lifetime(&self) -> Duration {
+        self.longest
+    }
+
     /// Judges claims that are known to come from a key of the issuer.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ impl KeySet {
     }
 
     /// The claims of a token that one of the keys signed, and the key.
-    pub(super) fn open(&self, token: &str, now: SystemTime) -> Result<(Claims, &PublicKey), VerifyError> {
+    pub(crate) fn open(&self, token: &str, now: SystemTime) -> Result<(Claims, &PublicKey), VerifyError> {
         let parts = Parts::split(token)?;
         let header = Header::read(parts.header)?;
         let signature = strict::decode(parts.signature)?;

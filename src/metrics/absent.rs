@@ -65,4 +65,10 @@ pub(crate) const fn explanation(_: &'static str) {}
 #[cfg(feature = "_sql")]
 pub(crate) const fn inspector(_: bool) {}
 
+#[cfg(feature = "_sql")]
+pub(crate) const fn explaining_responses() {}
+
+#[cfg(feature = "_sql")]
+pub(crate) const fn sampled(_: &'static str, _: u64) {}
+
 pub(crate) const fn client_requests(_: &str, _: &str, _: &str, _: u64) {}

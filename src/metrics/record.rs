@@ -167,9 +167,22 @@ pub(crate) fn explanation(result: &'static str) {
 #[cfg(feature = "_sql")]
 pub(crate) fn inspector(all: bool) {
     gauge!(name::EXPLAINING_ALL).set(if all { 1.0 } else { 0.0 });
+    gauge!(name::EXPLAINING_RESPONSES).set(0.0);
     for result in ["explained", "skipped"] {
         counter!(name::EXPLANATIONS, "result" => result).increment(0);
     }
+}
+
+/// Records that responses hold explanations.
+#[cfg(feature = "_sql")]
+pub(crate) fn explaining_responses() {
+    gauge!(name::EXPLAINING_RESPONSES).set(1.0);
+}
+
+/// Records what became of refusals that the sample has heard of.
+#[cfg(feature = "_sql")]
+pub(crate) fn sampled(result: &'static str, count: u64) {
+    counter!(name::REFUSALS_SAMPLED, "result" => result).increment(count);
 }
 
 /// Records requests of a client. The caller bounds how many of them there are.

@@ -72,7 +72,7 @@ metrics! {
     CACHE_ENTRIES = Gauge "countersign.key_cache.entries", "{entry}", [], &[],
         "Records that the key cache keeps";
     STORE_DURATION = Histogram "countersign.key_store.duration", "s", ["op"], DURATIONS,
-        "How long the key store took: find, load, page, renew, note_uses, add_usage, count_keys";
+        "How long the key store took: find, load, page, renew, note_uses, add_usage, add_refusals, count_keys";
     INVALIDATION_LAG = Histogram "countersign.invalidation.lag", "s", [], DURATIONS,
         "From a commit until the cache has heard of it, at most";
     LISTENER_CONNECTED = Gauge "countersign.listener.connected", "1", [], &[],
@@ -89,6 +89,10 @@ metrics! {
         "Refusals that were to be explained: explained, or skipped because there were too many";
     EXPLAINING_ALL = Gauge "countersign.explaining.all", "1", [], &[],
         "1 while every refusal is explained, which is for development only, else 0";
+    EXPLAINING_RESPONSES = Gauge "countersign.explaining.responses", "1", [], &[],
+        "1 while refusals tell their callers why, which is for development only, else 0";
+    REFUSALS_SAMPLED = Counter "countersign.refusals.sampled", "{refusal}", ["result"], &[],
+        "Refusals for the sample in the database: kept, passed_over because they were many, or lost";
 }
 
 /// Tells the recorder what each instrument measures, and in which unit.

@@ -36,7 +36,7 @@ pub(super) struct Settings {
     pub(super) verifier: Arc<dyn Verifier>,
     pub(super) challenges: Vec<HeaderValue>,
     pub(super) rejection: Arc<dyn Rejection>,
-    pub(super) witness: Option<Arc<dyn Witness>>,
+    pub(super) witnesses: Vec<Arc<dyn Witness>>,
     pub(super) identity: Prefixes,
     pub(super) body_limit: u64,
     pub(super) idle_timeout: Duration,
@@ -138,7 +138,7 @@ impl VerifyLayer {
             challenges: verifier.challenges(),
             verifier: Arc::new(verifier),
             rejection: Arc::new(Problem::default()),
-            witness: None,
+            witnesses: Vec::new(),
             identity: Prefixes::default(),
             body_limit: 2 << 20,
             idle_timeout: Duration::from_secs(10),
@@ -193,13 +193,14 @@ impl<B> VerifyLayer<B> {
         self.with(|settings| settings.rejection = Arc::new(rejection))
     }
 
-    /// Shows refused requests of keys under debug to a witness, which finds out why.
+    /// Adds a witness, which hears of refused requests and is shown those that it wants to see: of keys under debug, say,
+    /// to find out why.
     ///
     /// # Security
     ///
     /// The witness gets credentials that may be valid; see [`Witness`].
     pub fn with_witness(self, witness: impl Witness) -> Self {
-        self.with(|settings| settings.witness = Some(Arc::new(witness)))
+        self.with(|settings| settings.witnesses.push(Arc::new(witness)))
     }
 
     /// Removes from requests the headers whose names begin with one of these, instead of `x-countersign-`, `x-auth-`

@@ -60,6 +60,14 @@ mod witness;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::refuse::refused_inside;
+#[cfg(any(feature = "_sql", feature = "oauth2"))]
+pub(crate) use self::request_id::REQUEST_ID;
+#[cfg(feature = "oauth2")]
+pub(crate) use self::{
+    refuse::Chain,
+    request_id::{RequestIds, named_by_client},
+    witness::tell,
+};
 
 pub use self::{
     body::VerifiedBody,
@@ -70,5 +78,5 @@ pub use self::{
     request_id::{NameRequests, NamedFuture, RequestId, RequestIdLayer},
     service::Verify,
     strip::{StripIdentity, StripIdentityLayer},
-    witness::{Refused, Witness},
+    witness::{Notice, Refused, Witness},
 };

@@ -1,11 +1,12 @@
 //! What becomes of a verdict: the answer to a caller that is refused, and the one event for the operator.
 
 use super::{
-    Problem, Refusal, Refused, Rejection, RequestId,
+    Notice, Problem, Refusal, Refused, Rejection,
     body::Frames,
     future::original_target,
     layer::Share,
     request_id::{REQUEST_ID, named_by_client},
+    witness,
 };
 use crate::{
     error::{VerifyError, VerifyErrorKind},
@@ -13,7 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, StatusCode,
+    HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     request::Parts,
 };
@@ -36,30 +37,6 @@ pub(super) struct Arrived<'a> {
     pub(super) frames: &'a mut Frames,
 }
 
-impl Arrived<'_> {
-    fn refused(
-        self,
-        verification: Option<&Verification>,
-        error: &VerifyError,
-        request_id: RequestId,
-    ) -> Refused {
-        let (mut head, ()) = Request::new(()).into_parts();
-        head.method = self.head.method.clone();
-        head.uri = self.head.uri.clone();
-        head.version = self.head.version;
-        head.headers = self.head.headers.clone();
-        Refused {
-            request_id,
-            outcome: error.kind().outcome(),
-            scheme: verification.map(Verification::scheme),
-            key_id: verification.and_then(Verification::key_id).cloned(),
-            head,
-            target: original_target(self.head).clone(),
-            body: self.frames.all(),
-        }
-    }
-}
-
 /// Tells the operator why, and the caller as little as the refusal says.
 pub(super) fn refuse(
     share: &Share,
@@ -68,11 +45,22 @@ pub(super) fn refuse(
     error: &VerifyError,
 ) -> Response<Bytes> {
     let request_id = share.request_id();
-    tell_refused(arrived.as_ref().map(|arrived| arrived.head), verification, error, request_id.as_str());
-    if let (Some(witness), Some(arrived)) = (&share.witness, arrived)
-        && (witness.wants_all() || verification.is_some_and(Verification::is_debugged))
-    {
-        witness.refused(arrived.refused(verification, error, request_id.clone()));
+    let head = arrived.as_ref().map(|arrived| arrived.head);
+    tell_refused(head, verification, error, request_id.as_str());
+    if !share.witnesses.is_empty() {
+        let notice = Notice {
+            request_id: request_id.clone(),
+            outcome: error.kind().outcome(),
+            scheme: verification.map(Verification::scheme),
+            key_id: verification.and_then(Verification::known_key_id).cloned(),
+            debugged: verification.is_some_and(Verification::is_debugged),
+        };
+        witness::tell(&share.witnesses, &notice, head, || {
+            let Arrived { head, frames } = arrived?;
+            let mut refused = Refused::new(&notice, head, original_target(head), frames.all());
+            refused.key_id = verification.and_then(Verification::key_id).cloned();
+            Some(refused)
+        });
     }
     let refusal = Refusal::new(error.kind(), request_id.as_str());
     let mut response = share.rejection.respond(&refusal);
@@ -120,7 +108,7 @@ pub(super) fn shape<B: From<Bytes>>(share: &Share, mut response: Response<B>) ->
 }
 
 /// A cause with its own causes: a store only says that it cannot be asked, its database says why.
-struct Chain<'e>(&'e (dyn Error + 'static));
+pub(crate) struct Chain<'e>(pub(crate) &'e (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,7 +18,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Where the id stands in answers, and where a caller may name one of its own.
-pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id, in characters.
 const LONGEST: usize = 64;
@@ -48,7 +48,7 @@ impl RequestId {
     }
 
     /// As the value of a header.
-    pub(super) fn header_value(&self) -> Option<HeaderValue> {
+    pub(crate) fn header_value(&self) -> Option<HeaderValue> {
         HeaderValue::from_maybe_shared(Bytes::copy_from_slice(self.0.as_bytes())).ok()
     }
 }
@@ -65,20 +65,20 @@ fn is_name(name: &str) -> bool {
 }
 
 /// What the caller itself calls its request, for the operator to search for and for nothing else.
-pub(super) fn named_by_client(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn named_by_client(headers: &HeaderMap) -> Option<&str> {
     headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|name| is_name(name))
 }
 
 /// A source of names that nobody outside can guess.
 #[derive(Debug, Default)]
-pub(super) struct RequestIds {
+pub(crate) struct RequestIds {
     hash: RandomState,
     count: AtomicU64,
 }
 
 impl RequestIds {
     /// The next name: 16 hexadecimal digits.
-    pub(super) fn next(&self) -> RequestId {
+    pub(crate) fn next(&self) -> RequestId {
         let number = self.hash.hash_one(self.count.fetch_add(1, Ordering::Relaxed));
         RequestId(format!("{number:016x}").into())
     }

@@ -1,5 +1,6 @@
 //! What the endpoints answer. The token endpoint's statuses are those of RFC 6749 §5.2, and stand here alone.
 
+use crate::outcome::Outcome;
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
@@ -40,12 +41,16 @@ impl Body for Reply {
 /// Why a client gets no token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
+    /// There are no credentials.
+    Missing,
     /// The credentials are no client's.
     Client,
     /// The same, once too often; in so many seconds it counts anew.
     TooMany(u64),
     /// The request is not well-formed.
     Request(&'static str),
+    /// The body has a content encoding.
+    Encoding,
     /// A scope was asked for, and there are none.
     Scope,
     /// Another grant than client credentials.
@@ -65,9 +70,9 @@ pub(super) enum Refusal {
 impl Refusal {
     const fn status(self) -> StatusCode {
         match self {
-            Self::Client => StatusCode::UNAUTHORIZED,
+            Self::Missing | Self::Client => StatusCode::UNAUTHORIZED,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Request(_) | Self::Scope | Self::GrantType => StatusCode::BAD_REQUEST,
+            Self::Request(_) | Self::Encoding | Self::Scope | Self::GrantType => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -79,9 +84,10 @@ impl Refusal {
     /// The error code and its description. The last two codes are those of RFC 6749 §4.1.2.1, which §5.2 lacks.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Client => ("invalid_client", "The client could not be authenticated."),
+            Self::Missing | Self::Client => ("invalid_client", "The client could not be authenticated."),
             Self::TooMany(_) => ("invalid_client", "Too many failures; try again later."),
             Self::Request(what) => ("invalid_request", what),
+            Self::Encoding => ("invalid_request", "The body must have no content encoding."),
             Self::Scope => ("invalid_scope", "There are no scopes; leave `scope` out."),
             Self::GrantType => ("unsupported_grant_type", "The only grant is `client_credentials`."),
             Self::Method => ("invalid_request", "A token is asked for by POST."),
@@ -92,7 +98,24 @@ impl Refusal {
         }
     }
 
-    /// The word for logs.
+    /// What became of the request, in the words of all others. Of a client that is none, more is known where it was
+    /// looked for.
+    pub(super) const fn outcome(self) -> Outcome {
+        match self {
+            Self::Missing => Outcome::Missing,
+            Self::Client | Self::Request(_) | Self::Scope | Self::GrantType | Self::Method => {
+                Outcome::Malformed
+            }
+            Self::Encoding => Outcome::UnsupportedEncoding,
+            Self::TooMany(_) => Outcome::UnknownKey,
+            Self::TooLarge => Outcome::BodyTooLarge,
+            Self::Timeout => Outcome::Timeout,
+            Self::Unavailable => Outcome::StoreUnavailable,
+            Self::Internal => Outcome::Internal,
+        }
+    }
+
+    /// The error code of RFC 6749.
     pub(super) const fn code(self) -> &'static str {
         self.words().0
     }
@@ -103,7 +126,7 @@ impl Refusal {
         let mut response = private(self.status(), &body.to_string());
         let headers = response.headers_mut();
         match self {
-            Self::Client => {
+            Self::Missing | Self::Client => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\""));
             }
             Self::TooMany(seconds) => {

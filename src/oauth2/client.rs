@@ -3,6 +3,7 @@
 use super::form::Presented;
 use crate::{
     credential::{ClientSecret, OAuthClient, SecretHash, Standing},
+    outcome::Outcome,
     store::{Found, KeyStore, Lookup, Record, StoreError},
 };
 use std::{iter::repeat_n, sync::Arc, time::SystemTime};
@@ -16,12 +17,15 @@ pub(super) struct Authenticated {
     pub(super) secret: i64,
 }
 
+/// Why nobody did, and of which client there is one.
+pub(super) type Stranger = (Outcome, Option<Arc<OAuthClient>>);
+
 /// How many secrets a client has at most, but for those that are written by hand.
 const MOST_SECRETS: usize = 3;
 /// Stands in for the secrets that a client lacks, also one that does not exist.
 const NOBODY: SecretHash = SecretHash::from_bytes([0; 32]);
 
-/// Finds the client whose secret was presented; `None` if it is nobody's, or the client is not in force.
+/// Finds the client whose secret was presented, unless it is nobody's or the client is not in force.
 ///
 /// Each reading costs a look into the store, a hash and three comparisons, whether there is such a client or not, and
 /// however many secrets it has.
@@ -29,20 +33,27 @@ pub(super) async fn authenticate(
     keys: &dyn KeyStore,
     readings: &[Presented],
     now: SystemTime,
-) -> Result<Option<Authenticated>, StoreError> {
-    let mut authenticated = None;
+) -> Result<Result<Authenticated, Stranger>, StoreError> {
+    let mut verdict = Err((Outcome::UnknownKey, None));
     for reading in readings {
         let client = find(keys, &reading.client_id).await?;
         let secrets = client.as_ref().map_or(&[][..], |client| &client.secrets);
         let missing = repeat_n(NOBODY, MOST_SECRETS.saturating_sub(secrets.len()));
         let hashes = secrets.iter().map(|secret| secret.hash).chain(missing);
         let matched = SecretHash::of(reading.secret.expose()).find_in(hashes);
-        let secret = matched.and_then(|index| secrets.get(index)).copied();
-        if let (Some(client), Some(secret)) = (client, secret) {
-            authenticated = judge(client, &secret, now).or(authenticated);
+        let matched = matched.and_then(|index| secrets.get(index)).copied();
+        let Some(client) = client else { continue };
+        let judged = match matched {
+            Some(secret) => judge(client, &secret, now),
+            None => Err((Outcome::BadSignature, Some(client))),
+        };
+        // One reading is right at most; of those that are not, the one that got further says why.
+        let got_further = !matches!(judged, Err((Outcome::BadSignature, _)));
+        if verdict.is_err() && (got_further || matches!(verdict, Err((Outcome::UnknownKey, _)))) {
+            verdict = judged;
         }
     }
-    Ok(authenticated)
+    Ok(verdict)
 }
 
 async fn find(keys: &dyn KeyStore, client_id: &str) -> Result<Option<Arc<OAuthClient>>, StoreError> {
@@ -57,8 +68,21 @@ async fn find(keys: &dyn KeyStore, client_id: &str) -> Result<Option<Arc<OAuthCl
     })
 }
 
-fn judge(client: Arc<OAuthClient>, secret: &ClientSecret, now: SystemTime) -> Option<Authenticated> {
-    let in_force = client.standing(now) == Standing::InForce && secret.is_live(now);
-    let newest = client.secrets.iter().map(|secret| secret.number).max()?;
-    in_force.then(|| Authenticated { previous_secret: secret.number < newest, secret: secret.number, client })
+fn judge(
+    client: Arc<OAuthClient>,
+    secret: &ClientSecret,
+    now: SystemTime,
+) -> Result<Authenticated, Stranger> {
+    let outcome = match client.standing(now) {
+        Standing::InForce if secret.is_live(now) => {
+            let newest = client.secrets.iter().map(|secret| secret.number).max();
+            let previous_secret = newest.is_some_and(|newest| secret.number < newest);
+            return Ok(Authenticated { previous_secret, secret: secret.number, client });
+        }
+        Standing::InForce | Standing::Expired => Outcome::Expired,
+        Standing::Disabled => Outcome::Disabled,
+        Standing::NotYetValid => Outcome::NotYetValid,
+        Standing::Revoked => Outcome::Revoked,
+    };
+    Err((outcome, Some(client)))
 }

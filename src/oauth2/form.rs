@@ -72,7 +72,7 @@ fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Refusal::Request("The body must be `application/x-www-form-urlencoded`."));
     }
     if headers.contains_key(CONTENT_ENCODING) {
-        return Err(Refusal::Request("The body must have no content encoding."));
+        return Err(Refusal::Encoding);
     }
     Ok(())
 }
@@ -118,7 +118,8 @@ impl Form {
         match (self.client_id, self.client_secret) {
             (Some(client_id), Some(secret)) => Ok(vec![Presented { client_id, secret }]),
             (None, Some(_)) => Err(Refusal::Request("`client_id` is missing.")),
-            _ => Err(Refusal::Client),
+            (None, None) => Err(Refusal::Missing),
+            (Some(_), None) => Err(Refusal::Client),
         }
     }
 }
@@ -126,9 +127,9 @@ impl Form {
 /// Reads Basic credentials (RFC 7617), as they stand and form-decoded.
 fn basic(header: &[u8]) -> Result<Vec<Presented>, Refusal> {
     let malformed = Refusal::Request("The Basic credentials are not well-formed.");
-    let Some((scheme, rest)) = header.split_at_checked(6) else { return Err(Refusal::Client) };
+    let Some((scheme, rest)) = header.split_at_checked(6) else { return Err(Refusal::Missing) };
     if !scheme.eq_ignore_ascii_case(b"Basic ") {
-        return Err(Refusal::Client);
+        return Err(Refusal::Missing);
     }
     let pair = Zeroizing::new(BASE64.decode(rest.trim_ascii()).map_err(|_| malformed)?);
     let colon = pair.iter().position(|byte| *byte == b':').ok_or(malformed)?;
@@ -190,8 +191,8 @@ mod tests {
         for nobody in [":S", "K:", ":", "K:  "] {
             assert_eq!(basic(nobody), Err(Refusal::Client), "{nobody:?}");
         }
-        assert_eq!(read_pairs("Bearer SzpTUw==", GRANT), Err(Refusal::Client));
-        assert_eq!(read_pairs("", GRANT), Err(Refusal::Client));
+        assert_eq!(read_pairs("Bearer SzpTUw==", GRANT), Err(Refusal::Missing));
+        assert_eq!(read_pairs("", GRANT), Err(Refusal::Missing));
     }
 
     #[test]

@@ -35,6 +35,10 @@
 //! too many of them in a minute are answered 429. The right secret is never refused for what strangers do: it is
 //! compared first, and only a wrong one is counted.
 //!
+//! A refusal has the id of its one event in `x-request-id`, and its [`Outcome`](crate::Outcome) in the extensions of the
+//! response. The outcomes are those of verifications: a secret that does not match is `bad_signature`. The code of
+//! RFC 6749 stands beside it in the event, as `oauth.error`.
+//!
 //! # The subject
 //!
 //! `sub` is `principal:client id`, in the two-part form of the documented token. Which numbers stand there for the
@@ -45,6 +49,7 @@ mod client;
 mod form;
 mod jwks;
 mod limit;
+mod refuse;
 mod token;
 
 pub use self::{

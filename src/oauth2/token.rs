@@ -5,11 +5,14 @@ use super::{
     client::{self, Authenticated},
     form,
     limit::Failures,
+    refuse::Failed,
 };
 use crate::{
     clock::{Clock, SystemClock},
     credential::SigningKey,
     jwt::{Claims, KeyError, PrivateKey, Profile},
+    metrics::{Verifications, Watch},
+    middleware::{RequestIds, Witness},
     outcome::Outcome,
     store::{Found, KeyStore, Lookup, Record},
 };
@@ -36,6 +39,9 @@ use zeroize::Zeroizing;
 const BODY_LIMIT: usize = 8 << 10;
 /// How long a request may take to arrive, and the store to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What logs and metrics call client credentials, as RFC 6749 §4.4 does.
+pub(super) const SCHEME: &str = "client-credentials";
 
 /// What the answer calls the kind of its token.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -66,17 +72,20 @@ impl TokenType {
 pub struct TokenEndpoint(Arc<Shared>);
 
 #[derive(Clone)]
-struct Shared {
+pub(super) struct Shared {
     keys: Arc<dyn KeyStore>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     profile: Profile,
     lifetime: Duration,
     token_type: TokenType,
     names_key: bool,
-    peer: Arc<Peer>,
+    pub(super) peer: Arc<Peer>,
     failures: Arc<Failures>,
     signer: Arc<Signer>,
     turns: Arc<Semaphore>,
+    pub(super) witnesses: Vec<Arc<dyn Witness>>,
+    pub(super) request_ids: Arc<RequestIds>,
+    metrics: Arc<Verifications>,
 }
 
 /// Tells whose request it is.
@@ -109,6 +118,9 @@ impl TokenEndpoint {
             failures: Arc::new(Failures::new()),
             signer: Arc::default(),
             turns: Arc::new(Semaphore::new((processors / 2).max(1))),
+            witnesses: Vec::new(),
+            request_ids: Arc::default(),
+            metrics: Arc::default(),
         }))
     }
 
@@ -156,6 +168,16 @@ impl TokenEndpoint {
         self.with(|shared| shared.peer = Arc::new(peer))
     }
 
+    /// Adds a witness, as [`VerifyLayer::with_witness`](crate::VerifyLayer::with_witness) does.
+    ///
+    /// # Security
+    ///
+    /// The witness gets client secrets that may be right; see [`Witness`].
+    #[must_use]
+    pub fn with_witness(self, witness: impl Witness) -> Self {
+        self.with(|shared| shared.witnesses.push(Arc::new(witness)))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -184,9 +206,13 @@ where
         let shared = Arc::clone(&self.0);
         let (head, body) = request.into_parts();
         Box::pin(async move {
-            Ok(match shared.answer(&head, body).await {
-                Ok(body) => answer::private(StatusCode::OK, &body),
-                Err(refusal) => refusal.respond(),
+            let (watch, mut whole) = (Watch::start(), Zeroizing::new(Vec::new()));
+            let answer = shared.answer(&head, body, &mut whole).await;
+            let outcome = answer.as_ref().map_or_else(|failed| failed.outcome, |(outcome, _)| *outcome);
+            shared.metrics.record(Some(SCHEME), outcome, watch, whole.len() as u64);
+            Ok(match answer {
+                Ok((_, body)) => answer::private(StatusCode::OK, &body),
+                Err(failed) => shared.refuse(&failed, &head, &whole),
             })
         })
     }
@@ -201,18 +227,19 @@ struct Issued<'t> {
 }
 
 impl Shared {
-    async fn answer<B: Body>(&self, head: &Parts, body: B) -> Result<Zeroizing<String>, Refusal> {
+    /// The answer's body, and what became of the request; its own body is left in `whole`.
+    async fn answer<B: Body>(
+        &self,
+        head: &Parts,
+        body: B,
+        whole: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<(Outcome, Zeroizing<String>), Failed> {
         if head.method != Method::POST {
-            return Err(Refusal::Method);
+            return Err(Refusal::Method.into());
         }
-        let body = timeout(PATIENCE, collect(body)).await.map_err(|_| Refusal::Timeout)??;
-        let readings = form::read(&head.headers, &body).inspect_err(|refusal| {
-            tracing::info!(outcome = refusal.code(), "token refused");
-        })?;
-        let authenticated = self.authenticate(&readings).await?;
-        let Some(authenticated) = authenticated else {
-            return Err(self.refuse((self.peer)(head), &readings));
-        };
+        timeout(PATIENCE, collect(body, whole)).await.map_err(|_| Refusal::Timeout)??;
+        let readings = form::read(&head.headers, whole)?;
+        let authenticated = self.authenticate(head, &readings).await?;
         let token = self.issue(&authenticated).await?;
         let outcome = if authenticated.previous_secret { Outcome::OkPreviousSecret } else { Outcome::Ok };
         tracing::info!(
@@ -223,33 +250,36 @@ impl Shared {
         );
         let expires_in = self.lifetime.as_secs();
         let issued = Issued { access_token: &token, token_type: self.token_type.as_str(), expires_in };
-        serde_json::to_string(&issued).map(Zeroizing::new).map_err(|error| internal(&error))
+        let issued = serde_json::to_string(&issued).map(Zeroizing::new).map_err(Failed::internal)?;
+        Ok((outcome, issued))
     }
 
-    async fn authenticate(&self, readings: &[form::Presented]) -> Result<Option<Authenticated>, Refusal> {
+    async fn authenticate(
+        &self,
+        head: &Parts,
+        readings: &[form::Presented],
+    ) -> Result<Authenticated, Failed> {
         let now = self.clock.now();
-        let asked = timeout(PATIENCE, client::authenticate(&*self.keys, readings, now));
-        asked.await.map_err(|error| unavailable(&error))?.map_err(|error| unavailable(&error))
+        let asked = timeout(PATIENCE, client::authenticate(&*self.keys, readings, now)).await;
+        let verdict = asked.map_err(Failed::unavailable)?.map_err(Failed::unavailable)?;
+        verdict.map_err(|(outcome, client)| Failed::client(self.count(head, readings), outcome, client))
     }
 
     /// Counts a failure, and says which of the two answers it gets.
-    fn refuse(&self, peer: Option<IpAddr>, readings: &[form::Presented]) -> Refusal {
+    fn count(&self, head: &Parts, readings: &[form::Presented]) -> Refusal {
         let client_id = readings.last().map_or("", |reading| reading.client_id.as_str());
-        let refusal = match self.failures.count(peer, client_id, self.clock.now()) {
+        match self.failures.count((self.peer)(head), client_id, self.clock.now()) {
             None => Refusal::Client,
             Some(seconds) => Refusal::TooMany(seconds),
-        };
-        let limited = refusal != Refusal::Client;
-        tracing::info!(outcome = refusal.code(), client_id, peer = ?peer, limited, "token refused");
-        refusal
+        }
     }
 
     /// Signs a token on a thread for blocking work; a key that is new is parsed there as well.
-    async fn issue(&self, authenticated: &Authenticated) -> Result<Zeroizing<String>, Refusal> {
+    async fn issue(&self, authenticated: &Authenticated) -> Result<Zeroizing<String>, Failed> {
         let client = &authenticated.client;
         let stored = self.signing_key().await?;
         let subject = format!("{}:{}", client.principal, client.client_id);
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|error| internal(&error))?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Failed::internal)?;
         let claims = Claims::issue(&self.profile, &subject, self.clock.now(), self.lifetime);
         let (signer, names_key) = (Arc::clone(&self.signer), self.names_key);
         let signed = spawn_blocking(move || {
@@ -257,25 +287,22 @@ impl Shared {
             let kid = names_key.then_some(stored.public.kid.as_str());
             signer.key(&stored)?.sign(&claims, kid).map(Zeroizing::new)
         });
-        signed.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))
+        signed.await.map_err(Failed::internal)?.map_err(Failed::internal)
     }
 
     /// The key that signs now. One that has retired would sign what nobody accepts: a store that cannot be asked for
     /// its successor may still know it.
-    async fn signing_key(&self) -> Result<Arc<SigningKey>, Refusal> {
+    async fn signing_key(&self) -> Result<Arc<SigningKey>, Failed> {
         let asked = async {
             match self.keys.find(Lookup::SigningKey) {
                 Found::Ready(record) => Ok(record),
                 Found::Pending(record) => record.await,
             }
         };
-        let asked = timeout(PATIENCE, asked).await.map_err(|error| unavailable(&error))?;
-        match asked.map_err(|error| unavailable(&error))? {
+        let asked = timeout(PATIENCE, asked).await.map_err(Failed::unavailable)?;
+        match asked.map_err(Failed::unavailable)? {
             Some(Record::SigningKey(stored)) if stored.public.may_sign(self.clock.now()) => Ok(stored),
-            _ => {
-                tracing::error!("there is no key to sign tokens with");
-                Err(Refusal::Unavailable)
-            }
+            _ => Err(Failed::unavailable("there is no key to sign tokens with")),
         }
     }
 }
@@ -294,10 +321,11 @@ impl Signer {
     }
 }
 
-/// The whole body, which holds a secret.
-async fn collect<B: Body>(body: B) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+/// Takes the whole body in, which holds a secret.
+async fn collect<B: Body>(body: B, whole: &mut Zeroizing<Vec<u8>>) -> Result<(), Refusal> {
     let mut body = pin!(body);
-    let mut whole = Zeroizing::new(Vec::with_capacity(BODY_LIMIT));
+    // It never grows, which would leave copies behind.
+    whole.reserve_exact(BODY_LIMIT);
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|_| Refusal::Request("The body broke off."))?;
         let Ok(mut data) = frame.into_data() else { continue };
@@ -311,15 +339,5 @@ async fn collect<B: Body>(body: B) -> Result<Zeroizing<Vec<u8>>, Refusal> {
             data.advance(length);
         }
     }
-    Ok(whole)
-}
-
-fn unavailable(error: &dyn std::error::Error) -> Refusal {
-    tracing::error!(%error, cause = error.source().map(tracing::field::display), "the key store cannot be asked");
-    Refusal::Unavailable
-}
-
-fn internal(error: &dyn std::error::Error) -> Refusal {
-    tracing::error!(%error, cause = error.source().map(tracing::field::display), "no token could be issued");
-    Refusal::Internal
+    Ok(())
 }

@@ -21,6 +21,8 @@ mod opened;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "_sql")]
+mod refusals;
+#[cfg(feature = "_sql")]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -58,6 +60,7 @@ pub use self::{
 pub use self::{
     audit::{AuditEntry, AuditLog, AuditQuery},
     census::{KeyCensus, KeyCounts, keep_counting_keys},
+    refusals::{RefusalLog, RefusalQuery, SampledRefusal},
     upkeep::{KeyringUse, Resealed, SecretHint, SecretPlace, Upkeep},
 };
 

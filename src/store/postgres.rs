@@ -19,7 +19,7 @@ use super::{
         listen,
         schema::{ours, require_applied, sql_migrations},
         source::sql_source,
-        sql_key_store, sql_lifecycle, sql_upkeep, sql_usage,
+        sql_key_store, sql_lifecycle, sql_refusals, sql_upkeep, sql_usage,
         tokens::sql_tokens,
     },
 };
@@ -283,3 +283,5 @@ sql_lifecycle!(PostgresKeyStore over Postgres);
 sql_upkeep!(PostgresKeyStore over Postgres);
 sql_tokens!(PostgresKeyStore over Postgres);
 sql_usage!(PostgresKeyStore over Postgres);
+
+sql_refusals!(PostgresKeyStore over Postgres);

@@ -10,7 +10,7 @@ use super::{
         poll,
         schema::{ours, require_applied, sql_migrations},
         source::sql_source,
-        sql_key_store, sql_lifecycle, sql_upkeep, sql_usage,
+        sql_key_store, sql_lifecycle, sql_refusals, sql_upkeep, sql_usage,
         tokens::sql_tokens,
     },
 };
@@ -230,3 +230,5 @@ sql_lifecycle!(SqliteKeyStore over Sqlite);
 sql_upkeep!(SqliteKeyStore over Sqlite);
 sql_tokens!(SqliteKeyStore over Sqlite);
 sql_usage!(SqliteKeyStore over Sqlite);
+
+sql_refusals!(SqliteKeyStore over Sqlite);

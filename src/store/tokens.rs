@@ -78,6 +78,15 @@ pub trait TokenAdmin: fmt::Debug + Send + Sync + 'static {
         permissions: Option<&Permissions>,
     ) -> Result<(), AdminError>;
 
+    /// Has refused requests of a client explained to the operator until a moment, which lies a day ahead at most, or
+    /// not any more. Whole seconds; what is finer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminErrorKind::NotFound`]; [`AdminErrorKind::Invalid`] if the client is revoked, or as
+    /// [`ChangeRefused::LongDebug`](super::ChangeRefused::LongDebug).
+    async fn debug_client(&self, client_id: &KeyId, until: Option<SystemTime>) -> Result<(), AdminError>;
+
     /// Stores the hash of a new read token.
     ///
     /// # Errors
@@ -278,6 +287,8 @@ pub struct ClientSummary {
     pub state: CredentialState,
     /// Not from this moment on.
     pub expires_at: Option<SystemTime>,
+    /// Its refused requests are explained until this moment.
+    pub debug_until: Option<SystemTime>,
     /// What it is for, for people.
     pub comment: Option<String>,
     /// When it was stored.

@@ -255,12 +255,21 @@ impl Verification {
 
     /// Whether an operator wants to know why requests of the presented key are refused.
     pub(crate) fn is_debugged(&self) -> bool {
-        self.records.credential().is_some_and(|key| key.is_debugged(self.arrived))
+        match &self.records.key {
+            Some(Record::Credential(key)) => key.is_debugged(self.arrived),
+            Some(Record::Client(client)) => client.is_debugged(self.arrived),
+            _ => false,
+        }
     }
 
     /// The scheme that is being verified.
     pub(crate) const fn scheme(&self) -> &'static str {
         self.scheme
+    }
+
+    /// The key id that was presented, if there is such a key.
+    pub(crate) fn known_key_id(&self) -> Option<&KeyId> {
+        self.records.key.as_ref().and(self.key_id.as_ref())
     }
 
     /// The key id that was presented.

@@ -1,7 +1,10 @@
 //! Nothing prints a secret, a signature that may be valid, or a credential header: no event at any level, no `Debug` of
 //! anything public, no response. And what an operator needs to know is there.
 
-use crate::support::http::{Answer, HOST, Provider, SECRET, Script, echo, keys, layer, send, store_by};
+use crate::support::{
+    http::{Answer, HOST, Provider, SECRET, Script, echo, keys, layer, send, store_by},
+    printed::Printed,
+};
 use axum::body::Body;
 use bytes::Bytes;
 use countersign::{
@@ -20,51 +23,9 @@ use http::{Request, Response};
 use std::{
     convert::Infallible,
     fmt::{self, Write as _},
-    io,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 use tower::{Layer as _, Service as _};
-use tracing_subscriber::fmt::MakeWriter;
-
-/// What was printed, all of it.
-#[derive(Clone, Default)]
-pub(crate) struct Printed(Arc<Mutex<Vec<u8>>>);
-
-impl Printed {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Listens to every event of this thread until the guard is dropped.
-    pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_max_level(tracing::Level::TRACE)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-}
-
-impl io::Write for Printed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Printed {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
 
 /// What must not be printed about a request: the secret, its bytes as a list, and the right signature in every spelling.
 fn unprintable(provider: Provider, request: &Request<Bytes>) -> Vec<String> {

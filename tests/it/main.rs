@@ -29,6 +29,9 @@ mod clients;
 // That a running server explains refusals of keys under debug, to operators only.
 #[cfg(feature = "cli")]
 mod debugged;
+// Why tokens are refused in a running server, and a development server that tells its callers.
+#[cfg(feature = "cli")]
+mod development;
 // What a signature covers, and that the docs say so.
 mod covers;
 // Mistakes that clients make, and what is said about them.
@@ -56,6 +59,9 @@ mod last_used;
 mod layering;
 // That nothing anywhere prints a secret, or a signature that may be valid.
 mod leaks;
+// What `Debug` shows of whatever holds a secret.
+#[cfg(all(feature = "cli", feature = "client"))]
+mod leaks_of_debug;
 // The same of servers, whose log, metrics and answers are searched.
 #[cfg(feature = "cli")]
 mod leaks_of_servers;

@@ -7,8 +7,8 @@ use countersign::{
     envelope::Keyring,
     store::{
         AccessAdmin, AuditLog, By, Instances, KeyAdmin, KeyLifecycle, KeyStore, Migration, OpenSecrets,
-        PostgresDatabase, PostgresKeyStore, SqliteDatabase, SqliteKeyStore, StoreError, TokenAdmin, Upkeep,
-        UsageLog,
+        PostgresDatabase, PostgresKeyStore, RefusalLog, SqliteDatabase, SqliteKeyStore, StoreError,
+        TokenAdmin, Upkeep, UsageLog,
     },
 };
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -57,7 +57,16 @@ impl Location {
 /// A key store, whatever keeps it.
 #[async_trait]
 pub trait AnyKeyStore:
-    AccessAdmin + AuditLog + KeyAdmin + KeyLifecycle + KeyStore + OpenSecrets + TokenAdmin + Upkeep + UsageLog
+    AccessAdmin
+    + AuditLog
+    + KeyAdmin
+    + KeyLifecycle
+    + KeyStore
+    + OpenSecrets
+    + RefusalLog
+    + TokenAdmin
+    + Upkeep
+    + UsageLog
 {
     /// Waits until no running server goes by what was true before, at most so long.
     async fn wait_for_instances(&self, patience: Duration) -> Result<Instances, StoreError>;

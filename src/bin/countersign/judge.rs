@@ -15,7 +15,7 @@ use bytes::Bytes;
 use clap::{Args, value_parser};
 use countersign::{
     VerifyError,
-    clock::ManualClock,
+    clock::{Clock as _, ManualClock, SystemClock},
     credential::{Credential, KeyId, Organization, Principal, SecretVersion},
     message::Message,
     scheme::Presented,
@@ -25,7 +25,11 @@ use countersign::{
     verify::Tolerance,
 };
 use http::request::Parts;
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// How a recorded request is judged.
 #[derive(Debug, Args)]
@@ -110,12 +114,22 @@ impl JudgeArgs {
     }
 
     /// The moment as of which is judged.
-    pub const fn now(&self) -> Option<u64> {
-        self.now
+    pub fn time(&self) -> SystemTime {
+        self.now.map_or_else(|| SystemClock.now(), |now| UNIX_EPOCH + Duration::from_secs(now))
     }
 
-    /// Lets the layer decide.
-    pub async fn judge(self, scheme: SchemeName, request: &str, output: &Output) -> Result<Judged, Failure> {
+    /// The same, in Unix seconds.
+    pub fn moment(&self) -> u64 {
+        self.time().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
+    /// Lets the layer decide over the request, which is not read before everything else is known to be right.
+    pub async fn judge(
+        self,
+        scheme: SchemeName,
+        recorded: impl FnOnce(&Self) -> Result<Recorded, Failure>,
+        output: &Output,
+    ) -> Result<Judged, Failure> {
         let settings = Settings {
             public_urls: self.public_urls.clone(),
             routes: self.routes.clone(),
@@ -123,7 +137,7 @@ impl JudgeArgs {
             multipart_routes: self.multipart_routes.clone(),
         };
         let known = scheme.with(&settings).map_err(|error| misconfigured(&error))?;
-        let Recorded { request, mut notes } = self.record(request)?;
+        let Recorded { request, mut notes } = recorded(&self)?;
         let keys = self.keys(output).await?;
         let (head, body) = request.clone().into_parts();
         let presented = read(&known, &head).ok().flatten();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use countersign::{
-    SignatureVerifier, Verified, VerifyLayer, error::VerifyErrorKind, middleware::VerifiedBody,
+    Verified, VerifyLayer, error::VerifyErrorKind, middleware::VerifiedBody, verify::Verifier,
 };
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -25,7 +25,7 @@ pub enum Verdict {
 }
 
 /// Sends a request through the layer.
-pub async fn verify(verifier: SignatureVerifier, request: Request<Bytes>) -> Verdict {
+pub async fn verify(verifier: impl Verifier, request: Request<Bytes>) -> Verdict {
     let mut service = VerifyLayer::<VerifiedBody>::new(verifier).layer(Inside);
     let request = request.map(|body| Whole(Some(body).filter(|body| !body.is_empty())));
     let Ok(()) = poll_fn(|cx| Service::<Request<Whole>>::poll_ready(&mut service, cx)).await;

@@ -2,6 +2,7 @@
 //!
 //! A moment that is typed may also be a date, which means its first second, or Unix seconds.
 
+use countersign::clock::{Clock as _, SystemClock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The end of the year 9999, after which RFC 3339 has no more to say.
@@ -21,6 +22,15 @@ pub fn parse_or_never(text: &str) -> Result<Moment, String> {
         return Ok(Moment(None));
     }
     parse(text).map(|moment| Moment(Some(moment))).map_err(|help| format!("{help}, or `never`"))
+}
+
+/// Reads until when something is: a moment, `never`, or a length of time from now on.
+pub fn parse_until(text: &str) -> Result<Moment, String> {
+    let length = text.ends_with(|last: char| "smhd".contains(last)).then(|| parse_duration(text));
+    match length {
+        Some(length) => Ok(Moment(Some(SystemClock.now() + length?))),
+        None => parse_or_never(text),
+    }
 }
 
 /// A moment, or never.

@@ -47,7 +47,8 @@ pub struct VerifyArgs {
 
 /// Verifies, and answers with the exit code of the verdict.
 pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
-    let judged = args.judge.judge(args.scheme, &args.request, output).await?;
+    let recorded = |judge: &JudgeArgs| judge.record(&args.request);
+    let judged = args.judge.judge(args.scheme, recorded, output).await?;
     let Judged { known, head, body, verdict, .. } = &judged;
     let mut report = Report::new(known, judged.presented(), verdict, judged.notes.clone());
     report.canonical = canonical(known, head, body, verdict);

@@ -8,8 +8,9 @@ use crate::{
     },
     secret::Secret,
     store::{
-        AdminError, AdminErrorKind, ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary,
-        SecretSummary, SigningKeySummary, TokenAdmin, access, import::hint, tokens,
+        AdminError, AdminErrorKind, ChangeRefused, ClientSummary, NewClient, NewReadToken, NewSigningKey,
+        ReadTokenSummary, SecretSummary, SigningKeySummary, TokenAdmin, access, import::hint,
+        lifecycle::LONGEST_DEBUG, tokens,
     },
 };
 use async_trait::async_trait;
@@ -143,6 +144,18 @@ impl TokenAdmin for MemoryKeyStore {
         permissions.map_or(Ok(()), access::check_list)?;
         self.change_client(client_id, |client| {
             client.own.permissions = permissions.cloned().unwrap_or_else(Permissions::all);
+            Ok(())
+        })
+    }
+
+    async fn debug_client(&self, client_id: &KeyId, until: Option<SystemTime>) -> Result<(), AdminError> {
+        let longest = self.clock.now() + LONGEST_DEBUG;
+        self.change_client(client_id, |client| {
+            client.refuse_revoked()?;
+            if until.is_some_and(|end| end > longest) {
+                return Err(ChangeRefused::LongDebug.into());
+            }
+            client.own.debug_until = until;
             Ok(())
         })
     }
@@ -316,6 +329,7 @@ impl Client {
             permissions: limit(&own.permissions),
             state: own.state,
             expires_at: own.expires_at,
+            debug_until: own.debug_until,
             comment: comment.clone(),
             created_at: *created_at,
             demo: *demo,

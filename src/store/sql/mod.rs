@@ -11,6 +11,7 @@ pub(super) mod line;
 pub(super) mod listen;
 #[cfg(feature = "sqlite")]
 pub(super) mod poll;
+pub(super) mod refusals;
 pub(super) mod rows;
 pub(super) mod schema;
 pub(super) mod source;
@@ -19,7 +20,9 @@ pub(super) mod tokens;
 pub(super) mod upkeep;
 pub(super) mod usage;
 
-pub(super) use self::{lifecycle::sql_lifecycle, upkeep::sql_upkeep, usage::sql_usage};
+pub(super) use self::{
+    lifecycle::sql_lifecycle, refusals::sql_refusals, upkeep::sql_upkeep, usage::sql_usage,
+};
 
 pub use self::instances::Instances;
 

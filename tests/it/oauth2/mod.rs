@@ -5,9 +5,11 @@ mod brute_force;
 #[cfg(feature = "client")]
 mod client;
 mod endpoint;
+mod explained;
 mod keys;
 mod leaks;
 mod libraries;
+mod outcomes;
 mod read_tokens;
 mod refusals;
 mod signing;

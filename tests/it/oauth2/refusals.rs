@@ -38,6 +38,8 @@ async fn whoever_is_not_let_in_is_told_the_same() {
     let same = |answer: Answer| {
         let mut headers: HeaderMap = answer.headers.clone();
         headers.remove("date");
+        let id = headers.remove("x-request-id").unwrap();
+        assert_eq!(id.len(), 16);
         (answer.status, headers, answer.body)
     };
     let mut answers = Vec::new();

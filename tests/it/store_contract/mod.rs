@@ -15,6 +15,8 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod races;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod refusals;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql_tokens;
@@ -153,6 +155,8 @@ macro_rules! sql_contract {
                 upkeep::tokens_are_noted_without_what_tells_them
                 upkeep::the_rules_for_secrets_hold_for_plain_sql
                 upkeep::who_changes_what_is_noted
+                refusals::a_client_is_debugged_for_a_day_at_most
+                refusals::a_sample_is_kept_asked_and_forgotten
                 usage::a_latency_has_a_column_of_its_own
                 usage::counts_add_up_whoever_counts
                 usage::keys_are_counted_by_what_they_are

@@ -3,12 +3,14 @@
 use super::*;
 use countersign::{
     envelope::{Keyring, Place, Sealed},
-    store::{AuditLog, KeyCensus, StoreError, Upkeep, UsageLog},
+    store::{AuditLog, KeyCensus, RefusalLog, StoreError, Upkeep, UsageLog},
 };
 use std::{error::Error, sync::Arc};
 
 /// A store in a database, with the door that an operator has beside it: plain SQL.
-pub(super) trait SqlBench: Bench<Store: AuditLog + KeyCensus + Upkeep + UsageLog> {
+pub(super) trait SqlBench:
+    Bench<Store: AuditLog + KeyCensus + RefusalLog + Upkeep + UsageLog>
+{
     fn clock(&self) -> &ManualClock;
 
     /// Opens a store over the same database with another keyring.

@@ -9,6 +9,7 @@ pub(crate) mod pieces;
 pub(crate) mod planted;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+pub(crate) mod printed;
 #[cfg(feature = "postgres")]
 pub(crate) mod proxy;
 #[cfg(feature = "postgres")]

@@ -1,8 +1,10 @@
 //! Every secret that this run of the tests has made, and the search for any of them in what was captured.
 //!
 //! Whoever makes a secret, a signature that may be valid or a token plants it here; whoever captures what a program has
-//! printed has it searched, for what was planted by then in any test.
+//! printed has it searched, for what was planted by then in any test. What panics in this process say is searched with
+//! it; those of servers stand in their logs.
 
+use super::printed::{hear_panics, panics};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use std::{
     collections::BTreeSet,
@@ -19,6 +21,7 @@ fn planted() -> MutexGuard<'static, BTreeSet<String>> {
 
 /// Notes a text that must be printed nowhere, in none of the spellings in which programs print bytes.
 pub(crate) fn plant(text: &str) {
+    hear_panics();
     assert!(text.len() >= SHORTEST, "too short to be searched for");
     let bytes = text.as_bytes();
     let list = format!("{bytes:?}");
@@ -33,8 +36,13 @@ pub(crate) fn plant(text: &str) {
     planted().extend(spellings);
 }
 
-/// Fails if anything that was planted stands in a text.
+/// Fails if anything that was planted stands in a text, or in what a panic of this process has said so far.
 pub(crate) fn search(what: &str, text: &str) {
+    search_in(what, text);
+    search_in("a panic", &panics());
+}
+
+fn search_in(what: &str, text: &str) {
     let found = planted().iter().find_map(|needle| text.find(&**needle));
     if let Some(at) = found {
         let start =

@@ -23,6 +23,7 @@ pub struct Listed {
     organization: Option<String>,
     permissions: Option<Vec<String>>,
     expires_at: Option<String>,
+    debug_until: Option<String>,
     comment: Option<String>,
     created_at: String,
     demo: bool,
@@ -40,7 +41,8 @@ struct ListedSecret {
 
 impl From<ClientSummary> for Listed {
     fn from(client: ClientSummary) -> Self {
-        let expired = client.expires_at.is_some_and(|end| end <= SystemClock.now());
+        let now = SystemClock.now();
+        let expired = client.expires_at.is_some_and(|end| end <= now);
         Self {
             client_id: client.client_id.to_string(),
             state: match client.state {
@@ -51,6 +53,7 @@ impl From<ClientSummary> for Listed {
             organization: client.organization.map(|organization| organization.to_string()),
             permissions: client.permissions.as_ref().map(permissions::words),
             expires_at: client.expires_at.map(times::format),
+            debug_until: client.debug_until.filter(|end| *end > now).map(times::format),
             comment: client.comment,
             created_at: times::format(client.created_at),
             demo: client.demo,
@@ -117,6 +120,7 @@ fn fields(client: &Listed) -> Vec<(&'static str, String)> {
         ("organization", or_dash(client.organization.as_ref())),
         ("permissions", permissions::of_a_part(client.permissions.as_deref())),
         ("expires at", or_dash(client.expires_at.as_ref())),
+        ("debug until", or_dash(client.debug_until.as_ref())),
         ("comment", or_dash(client.comment.as_ref())),
         ("created at", client.created_at.clone()),
         ("demo", if client.demo { "yes" } else { "no" }.to_owned()),

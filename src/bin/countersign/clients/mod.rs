@@ -1,6 +1,7 @@
 //! `clients`: OAuth clients, which exchange their id and secret for tokens.
 
 mod create;
+mod debug;
 mod list;
 mod migration;
 mod permit;
@@ -43,6 +44,8 @@ pub enum ClientsCommand {
     /// Switch a client on again
     #[command(after_help = "Example:\n  countersign clients enable --client-id 5B0F4C…")]
     Enable(StateArgs),
+    /// Explain refused requests of a client for a while
+    Debug(debug::DebugArgs),
     /// Withdraw a client for ever, and every token that it was issued
     #[command(after_help = "Example:\n  countersign clients revoke --client-id 5B0F4C… --yes")]
     Revoke(RevokeArgs),
@@ -88,6 +91,7 @@ pub async fn run(command: ClientsCommand, output: &Output) -> Result<(), Failure
         ClientsCommand::Permit(args) => permit::permit(args, output).await,
         ClientsCommand::Disable(args) => set(args, CredentialState::Disabled, "disabled", output).await,
         ClientsCommand::Enable(args) => set(args, CredentialState::Active, "enabled", output).await,
+        ClientsCommand::Debug(args) => debug::debug(args, output).await,
         ClientsCommand::Revoke(RevokeArgs { state, confirm }) => {
             confirm.ask(&format!("revoke client `{}` for ever?", state.of.client_id))?;
             set(state, CredentialState::Revoked, "revoked", output).await

@@ -9,10 +9,7 @@ use crate::{
     wait::WaitArgs,
 };
 use clap::Args;
-use countersign::{
-    clock::{Clock as _, SystemClock},
-    store::Limit,
-};
+use countersign::store::Limit;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,7 +77,7 @@ pub struct DebugArgs {
     key: KeyName,
 
     /// Until then: 2h, 2027-01-31T12:00:00Z or Unix seconds, a day at most; `never` ends it
-    #[arg(long, value_name = "TIME", value_parser = until)]
+    #[arg(long, value_name = "TIME", value_parser = times::parse_until)]
     until: Moment,
 
     #[command(flatten)]
@@ -91,15 +88,6 @@ pub struct DebugArgs {
 
     #[command(flatten)]
     store: StoreArgs,
-}
-
-/// A moment, or a length of time from now on.
-fn until(text: &str) -> Result<Moment, String> {
-    let length = text.ends_with(|last: char| "smhd".contains(last)).then(|| times::parse_duration(text));
-    match length {
-        Some(length) => Ok(Moment(Some(SystemClock.now() + length?))),
-        None => times::parse_or_never(text),
-    }
 }
 
 /// Begins to explain, or ends it.

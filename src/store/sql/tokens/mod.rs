@@ -14,11 +14,12 @@ macro_rules! sql_tokens {
                 envelope::Place,
                 secret::Secret,
                 store::{
-                    AdminError, AdminErrorKind, ClientSummary, NewClient, NewReadToken, NewSigningKey,
-                    ReadTokenSummary, Record, SigningKeySummary, StoreError, TokenAdmin, access, hint,
+                    AdminError, AdminErrorKind, ChangeRefused, ClientSummary, NewClient, NewReadToken,
+                    NewSigningKey, ReadTokenSummary, Record, SigningKeySummary, StoreError, TokenAdmin,
+                    access, hint,
                     sql::{
                         access::touched,
-                        refused, rows,
+                        is_refused, refused, rows,
                         tokens::{rows as found, statements},
                     },
                     tokens,
@@ -222,6 +223,27 @@ macro_rules! sql_tokens {
                         .bind(rows::words(permissions));
                     let updated = self.execute(statement).await;
                     touched("client", updated)
+                }
+
+                async fn debug_client(
+                    &self,
+                    client_id: &KeyId,
+                    until: Option<SystemTime>,
+                ) -> Result<(), AdminError> {
+                    let statement = sqlx::query(statements::DEBUG_CLIENT)
+                        .bind(client_id.as_str())
+                        .bind(rows::bound(until)?);
+                    let updated =
+                        self.execute(statement).await.map_err(|error| match is_refused(&error) {
+                            true => ChangeRefused::LongDebug.into(),
+                            false => AdminError::unavailable(error),
+                        })?;
+                    match updated {
+                        0 => Err(self
+                            .unchanged(statements::COUNT_CLIENTS, client_id, "client", tokens::REVOKED)
+                            .await),
+                        _ => Ok(()),
+                    }
                 }
 
                 async fn create_read_token(&self, token: &NewReadToken) -> Result<(), AdminError> {

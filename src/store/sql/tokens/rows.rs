@@ -18,6 +18,7 @@ pub(in crate::store) struct ClientRow {
     account: String,
     organization: Option<String>,
     expires_at: Option<i64>,
+    debug_until: Option<i64>,
     revision: i64,
     permissions: Option<String>,
     account_permissions: String,
@@ -35,6 +36,7 @@ pub(in crate::store) fn client(id: KeyId, rows: Vec<ClientRow>) -> Result<Option
     client.permissions = effective(&first.account_permissions, first.permissions.as_deref())?;
     client.state = state(&first.state)?;
     client.expires_at = first.expires_at.map(time).transpose()?;
+    client.debug_until = first.debug_until.map(time).transpose()?;
     client.revision = first.revision;
     for row in rows {
         // A client whose secrets have all retired has one row, without a secret.
@@ -128,6 +130,7 @@ pub(in crate::store) struct ClientSummaryRow {
     permissions: Option<String>,
     state: String,
     expires_at: Option<i64>,
+    debug_until: Option<i64>,
     comment: Option<String>,
     created_at: i64,
     demo: bool,
@@ -177,6 +180,7 @@ impl ClientSummaryRow {
             permissions: limit(self.permissions.as_deref())?,
             state: state(&self.state)?,
             expires_at: self.expires_at.map(time).transpose()?,
+            debug_until: self.debug_until.map(time).transpose()?,
             comment: self.comment,
             created_at: time(self.created_at)?,
             demo: self.demo,

@@ -6,7 +6,7 @@ use crate::store::sql::statements::{join_owners, state_under_owners};
 /// so.
 pub(in crate::store) const FIND_CLIENT: &str = concat!(
     "
-    SELECT c.account, c.organization, c.expires_at, c.revision,
+    SELECT c.account, c.organization, c.expires_at, c.debug_until, c.revision,
            c.permissions, a.permissions AS account_permissions, ",
     state_under_owners!(),
     ",
@@ -90,8 +90,8 @@ macro_rules! list_clients {
     ($condition:literal) => {
         concat!(
             "
-    SELECT c.client_id, c.account, c.organization, c.permissions, c.state, c.expires_at, c.comment,
-           c.created_at, c.demo,
+    SELECT c.client_id, c.account, c.organization, c.permissions, c.state, c.expires_at, c.debug_until,
+           c.comment, c.created_at, c.demo,
            s.number, s.hash, s.created_at AS secret_created_at, s.retires_at
     FROM oauth_clients c
     LEFT JOIN client_secrets s ON s.client_id = c.client_id
@@ -112,6 +112,10 @@ pub(in crate::store) const SET_CLIENT_STATE: &str = "
 
 pub(in crate::store) const SET_CLIENT_PERMISSIONS: &str = "
     UPDATE oauth_clients SET permissions = $2 WHERE client_id = $1";
+
+/// Leaves a revoked client as it is.
+pub(in crate::store) const DEBUG_CLIENT: &str = "
+    UPDATE oauth_clients SET debug_until = $2 WHERE client_id = $1 AND state <> 'revoked'";
 
 pub(in crate::store) const COUNT_CLIENTS: &str = "SELECT count(*) FROM oauth_clients WHERE client_id = $1";
 

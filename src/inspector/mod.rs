@@ -2,7 +2,10 @@
 //!
 //! It is a [`Witness`] of a [`VerifyLayer`](crate::VerifyLayer): a refused request of a key for which an operator has
 //! said `countersign keys debug` is explained off its own path, told in one event, and kept under the id of the refusal
-//! until newer ones take its place. The caller learns nothing of it.
+//! until newer ones take its place. The caller learns nothing of it, unless a [`DevelopmentLayer`] says so. So are, with
+//! the feature `oauth2`, tokens and requests for tokens, of clients for which he has said `countersign clients debug`.
+//!
+//! A [`RefusalSample`] is another witness, which keeps some of what is refused in the database.
 //!
 //! # Security
 //!
@@ -10,19 +13,30 @@
 //! 4 KiB of each around the difference, and neither the presented nor the right signature. Show it on a listener that
 //! only operators reach.
 
+mod development;
+mod sample;
+#[cfg(feature = "oauth2")]
+mod tokens;
+
+pub use self::{
+    development::{DevelopmentLayer, EXPLANATION, TellWhy},
+    sample::RefusalSample,
+};
+
 use crate::{
     clock::{Clock, SystemClock},
     credential::KeyId,
-    explain::{Case, Explanation, Report},
+    explain::{Case, Explanation, Report, explain_read_token, presented_read_tokens},
     metrics,
-    middleware::{Refused, Witness},
+    middleware::{Notice, Refused, Witness},
     outcome::Outcome,
     scheme::Scheme,
-    store::{OpenSecrets, OpenedSecret},
+    store::{Found, KeyStore, Lookup, OpenSecrets, OpenedSecret},
 };
+use http::request::Parts;
 use serde::Serialize;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -30,7 +44,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{Notify, Semaphore, SemaphorePermit},
     task::spawn_blocking,
     time::timeout,
 };
@@ -44,11 +58,15 @@ const BODY: usize = 256 << 10;
 /// How many are explained of one key in one [`WINDOW`], and how many at a time of all.
 const PER_KEY: u32 = 20;
 const AT_A_TIME: usize = 2;
+/// How many refused tokens may wait at a time for a look at whose they are.
+const LOOKUPS: usize = 32;
 /// In milliseconds.
 const WINDOW: u64 = 60_000;
 /// How many keys are counted before counting begins anew.
 const COUNTED: usize = 1024;
-/// How long the secrets may take to be opened.
+/// What read tokens are called.
+const READ_TOKEN: &str = "salescloud-read-token";
+/// How long the secrets may take to be opened, and a store to be asked.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Explains the refusals of keys under debug. Clones share what is kept.
@@ -72,6 +90,9 @@ struct Settings {
     clock: Arc<dyn Clock>,
     schemes: Vec<Arc<dyn Scheme>>,
     public_urls: Vec<String>,
+    read_tokens: Option<Arc<dyn KeyStore>>,
+    #[cfg(feature = "oauth2")]
+    tokens: Option<tokens::Tokens>,
     all: bool,
 }
 
@@ -82,6 +103,10 @@ struct Shared {
     /// When counting began for a key, and how many there were since.
     counted: Mutex<HashMap<String, (u64, u32)>>,
     turns: Semaphore,
+    lookups: Semaphore,
+    /// The refusals that will be explained, and who waits for that.
+    open: Mutex<HashSet<String>>,
+    done: Notify,
     explained: AtomicU64,
     skipped: AtomicU64,
 }
@@ -104,6 +129,9 @@ impl Inspector {
             clock: Arc::new(SystemClock),
             schemes: Vec::new(),
             public_urls: Vec::new(),
+            read_tokens: None,
+            #[cfg(feature = "oauth2")]
+            tokens: None,
             all: false,
         })
     }
@@ -115,6 +143,9 @@ impl Inspector {
             kept: Mutex::default(),
             counted: Mutex::default(),
             turns: Semaphore::new(AT_A_TIME),
+            lookups: Semaphore::new(LOOKUPS),
+            open: Mutex::default(),
+            done: Notify::new(),
             explained: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
         }))
@@ -130,6 +161,19 @@ impl Inspector {
     #[must_use]
     pub fn with_public_url(self, url: &str) -> Self {
         self.changed(|settings| settings.public_urls.push(url.to_owned()))
+    }
+
+    /// Explains read tokens too, which `keys` knows.
+    #[must_use]
+    pub fn with_read_tokens(self, keys: impl KeyStore) -> Self {
+        self.changed(|settings| settings.read_tokens = Some(Arc::new(keys)))
+    }
+
+    /// Explains access tokens of this profile too, and requests for them: those of clients under debug.
+    #[cfg(feature = "oauth2")]
+    #[must_use]
+    pub fn with_tokens(self, keys: impl KeyStore, profile: crate::jwt::Profile) -> Self {
+        self.changed(|settings| settings.tokens = Some(tokens::Tokens { keys: Arc::new(keys), profile }))
     }
 
     /// Takes time from another clock.
@@ -163,6 +207,20 @@ impl Inspector {
         kept.iter().rev().find(|entry| entry.0 == request_id).map(|entry| Arc::clone(&entry.1))
     }
 
+    /// The same, and waits for one that is being explained.
+    async fn found(&self, request_id: &str) -> Option<Arc<str>> {
+        loop {
+            let done = self.0.done.notified();
+            if let Some(found) = self.find(request_id) {
+                return Some(found);
+            }
+            if !locked(&self.0.open).contains(request_id) {
+                return self.find(request_id);
+            }
+            done.await;
+        }
+    }
+
     /// How many refusals were explained.
     #[must_use]
     pub fn explained(&self) -> u64 {
@@ -177,23 +235,57 @@ impl Inspector {
 }
 
 impl Witness for Inspector {
-    fn wants_all(&self) -> bool {
+    fn wants(&self, notice: &Notice, head: &Parts) -> bool {
         self.0.settings.all
+            || notice.debugged
+            || notice.key_id.is_none() && self.0.may_be_token(notice.scheme, head)
     }
 
     fn refused(&self, refused: Refused) {
-        if !self.0.admits(&refused) {
+        let known = self.0.settings.all || refused.debugged;
+        if known && !self.0.admits(&refused) {
             self.0.skip();
             return;
         }
-        let shared = Arc::clone(&self.0);
+        let open = Open::new(&self.0, refused.request_id.as_str());
         tokio::spawn(async move {
-            let Ok(turn) = shared.turns.try_acquire() else {
-                shared.skip();
+            if !known {
+                // Whoever it names has to be looked up first.
+                let Ok(_lookup) = open.shared.lookups.try_acquire() else { return };
+                if !open.shared.is_debugged(&refused).await {
+                    return;
+                }
+                if !open.shared.admits(&refused) {
+                    open.shared.skip();
+                    return;
+                }
+            }
+            let Ok(turn) = open.shared.turns.try_acquire() else {
+                open.shared.skip();
                 return;
             };
-            shared.explain(refused, turn).await;
+            open.shared.explain(refused, turn).await;
         });
+    }
+}
+
+/// A refusal that is being explained, until this is dropped.
+struct Open {
+    shared: Arc<Shared>,
+    request_id: String,
+}
+
+impl Open {
+    fn new(shared: &Arc<Shared>, request_id: &str) -> Self {
+        locked(&shared.open).insert(request_id.to_owned());
+        Self { shared: Arc::clone(shared), request_id: request_id.to_owned() }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        locked(&self.shared.open).remove(&self.request_id);
+        self.shared.done.notify_waiters();
     }
 }
 
@@ -223,20 +315,64 @@ impl Shared {
         *count <= PER_KEY
     }
 
-    async fn explain(self: &Arc<Self>, refused: Refused, turn: SemaphorePermit<'_>) {
-        let Some(scheme) = self.scheme_of(&refused) else { return };
+    #[cfg(feature = "oauth2")]
+    fn may_be_token(&self, scheme: Option<&'static str>, head: &Parts) -> bool {
+        self.settings.tokens.is_some() && tokens::Tokens::may_be_of(scheme, head)
+    }
+
+    #[cfg(not(feature = "oauth2"))]
+    const fn may_be_token(&self, _: Option<&'static str>, _: &Parts) -> bool {
+        false
+    }
+
+    #[cfg(feature = "oauth2")]
+    async fn is_debugged(&self, refused: &Refused) -> bool {
+        let Some(tokens) = &self.settings.tokens else { return false };
+        timeout(PATIENCE, tokens.is_debugged(refused, self.settings.clock.now())).await.unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "oauth2"))]
+    async fn is_debugged(&self, _: &Refused) -> bool {
+        false
+    }
+
+    async fn explain(&self, refused: Refused, turn: SemaphorePermit<'_>) {
+        let (request_id, outcome, scheme) = (refused.request_id.clone(), refused.outcome, refused.scheme);
+        let mut report = self.of_tokens(&refused).await;
+        if report.is_none() {
+            report = self.of_signature(refused).await;
+        }
+        let report = report
+            .unwrap_or_else(|| Report::new(outcome, scheme.unwrap_or("none"), None, Explanation::default()));
+        drop(turn);
+        self.tell(&report, request_id.as_str());
+    }
+
+    /// What is told of a token, or of a request for one; `None` if it is neither.
+    async fn of_tokens(&self, refused: &Refused) -> Option<Report> {
+        #[cfg(feature = "oauth2")]
+        if let Some(tokens) = &self.settings.tokens
+            && self.may_be_token(refused.scheme, &refused.head)
+        {
+            return timeout(PATIENCE, tokens.report(refused, self.settings.clock.now())).await.ok();
+        }
+        let keys = self.settings.read_tokens.as_ref().filter(|_| refused.scheme == Some(READ_TOKEN))?;
+        timeout(PATIENCE, of_read_token(&**keys, refused)).await.ok()
+    }
+
+    /// What is told of a signed request.
+    async fn of_signature(&self, refused: Refused) -> Option<Report> {
+        let scheme = self.scheme_of(&refused)?;
         let named = refused.key_id.clone().or_else(|| named_key(&*scheme, &refused));
         let opened = match &named {
             Some(key_id) => self.settings.secrets.open_secrets(scheme.name(), key_id),
             None => Box::pin(async { Ok(Vec::new()) }),
         };
         let opened = timeout(PATIENCE, opened).await.ok().and_then(Result::ok).unwrap_or_default();
-        let (public_urls, id) = (self.settings.public_urls.clone(), refused.request_id.clone());
+        let public_urls = self.settings.public_urls.clone();
         let explained =
             spawn_blocking(move || report(&*scheme, &refused, named.as_ref(), opened, &public_urls));
-        let Ok(report) = explained.await else { return };
-        drop(turn);
-        self.tell(&report, id.as_str());
+        explained.await.ok()
     }
 
     /// The scheme by which a request was refused, or else the first by which it is signed.
@@ -272,6 +408,19 @@ impl Shared {
         self.explained.fetch_add(1, Ordering::Relaxed);
         metrics::explanation("explained");
     }
+}
+
+async fn of_read_token(keys: &dyn KeyStore, refused: &Refused) -> Report {
+    let mut known = Vec::new();
+    for hash in presented_read_tokens(&refused.head) {
+        let found = match keys.find(Lookup::ReadToken { hash: &hash }) {
+            Found::Ready(record) => record,
+            Found::Pending(record) => record.await.ok().flatten(),
+        };
+        known.extend(found.map(|_| hash));
+    }
+    let key_id = refused.key_id.as_ref().map(KeyId::as_str);
+    Report::new(refused.outcome, READ_TOKEN, key_id, explain_read_token(&refused.head, &known))
 }
 
 fn named_key(scheme: &dyn Scheme, refused: &Refused) -> Option<KeyId> {

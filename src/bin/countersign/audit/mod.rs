@@ -1,4 +1,6 @@
-//! `audit`: who changed what, when, and why.
+//! `audit`: who changed what, when, and why; and a sample of what was refused.
+
+mod refusals;
 
 use crate::{
     config::StoreArgs,
@@ -24,11 +26,13 @@ Examples:
 
 The newest come first. `next` in the document is the `--before` of what follows.";
 
-/// What can be asked about changes.
+/// What can be asked about changes, and about refusals.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// List changes, newest first
     List(ListArgs),
+    /// List refused requests, newest first: a sample, written by servers
+    Refusals(refusals::RefusalsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -141,7 +145,13 @@ fn told(name: &str, value: &Value) -> String {
 
 /// Does what was asked.
 pub async fn run(command: AuditCommand, output: &Output) -> Result<(), Failure> {
-    let AuditCommand::List(args) = command;
+    match command {
+        AuditCommand::List(args) => list(args, output).await,
+        AuditCommand::Refusals(args) => refusals::list(args, output).await,
+    }
+}
+
+async fn list(args: ListArgs, output: &Output) -> Result<(), Failure> {
     let store = args.store.open_existing().await?;
     let mut query = AuditQuery::latest(args.limit);
     query.scheme = args.scheme.map(|scheme| scheme.name().to_owned());

@@ -1,5 +1,7 @@
 //! `explain`: says why a recorded request would be refused, and proves it where it can.
 
+mod token;
+
 use crate::{
     config::Store,
     failure::{Exit, Failure},
@@ -9,17 +11,18 @@ use crate::{
     probe::Verdict,
     schemes::SchemeName,
     verify,
+    wire::Recorded,
 };
 use clap::{Args, ValueEnum};
 use countersign::{
     Outcome,
-    clock::{Clock as _, SystemClock},
     credential::{KeyId, SecretHash, Standing},
     explain::{Case, Explanation, Report, explain_client, presented_clients},
+    jwt::Profile,
     store::{Lookup, Record},
 };
 use serde::Serialize;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,8 +35,11 @@ The request is one HTTP/1.1 message as it travelled, as for `verify`. Its signat
 is recomputed under everything that clients are known to do otherwise; what
 reproduces the signature that was sent is certain, everything else is a guess.
 
+Of tokens, the database tells: with `--scheme ayyeka` access tokens and requests for
+them, with `--scheme salescloud` also `ReadAccessToken`.
+
 With the id of a refusal, a running server is asked for what it found out: for keys
-under `keys debug`, on its admin listener.
+under `keys debug` and clients under `clients debug`, on its admin listener.
 
 Exit code 0: the request would pass; 3: it would not.";
 
@@ -57,16 +63,24 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "request_id")]
     request: Option<String>,
 
+    /// Who issues the access tokens that the server takes
+    #[arg(long, value_name = "TEXT", env = "COUNTERSIGN_TOKEN_ISSUER", default_value = "Cloud")]
+    token_issuer: String,
+
+    /// For whom they have to be
+    #[arg(long, value_name = "TEXT", env = "COUNTERSIGN_TOKEN_AUDIENCE", default_value = "2091")]
+    token_audience: String,
+
     #[command(flatten)]
     judge: JudgeArgs,
 }
 
-/// What can be explained: the schemes that sign, and requests for a token.
+/// What can be explained: the schemes that sign, tokens, and requests for them.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Explained {
     /// Hexadecimal HMAC-SHA-256 over URL, body and organization.
     Ateliere,
-    /// Client credentials that ask for a token.
+    /// Access tokens, and client credentials that ask for one.
     Ayyeka,
     /// Keyed SHA-1 in the last three segments of the path.
     Corezoid,
@@ -94,9 +108,17 @@ pub async fn run(args: ExplainArgs, output: &Output) -> Result<Exit, Failure> {
     let (Some(scheme), Some(request)) = (args.scheme, &args.request) else {
         return Err(Failure::usage("there is nothing to explain", "name `--scheme` and `--request`"));
     };
+    let recorded = args.judge.record(request)?;
+    let read = matches!(scheme, Explained::SalesCloud);
+    if let (true, Some(kind)) =
+        (read || scheme.signed().is_none(), token::kind(&recorded.request.clone().into_parts().0, read))
+    {
+        let profile = Profile::new(&args.token_issuer, &args.token_audience);
+        return token::explain(&args.judge, (kind, profile), recorded, request, output).await;
+    }
     match scheme.signed() {
-        Some(scheme) => signed(args.judge, scheme, request, output).await,
-        None => client(args.judge, request, output).await,
+        Some(scheme) => signed(args.judge, scheme, recorded, request, output).await,
+        None => client(args.judge, recorded, request, output).await,
     }
 }
 
@@ -112,10 +134,11 @@ struct Document<'d> {
 async fn signed(
     args: JudgeArgs,
     scheme: SchemeName,
+    recorded: Recorded,
     request: &str,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let judged = args.judge(scheme, request, output).await?;
+    let judged = args.judge(scheme, |_| Ok(recorded), output).await?;
     let outcome = match &judged.verdict {
         Verdict::Valid(verified) => verified.outcome(),
         Verdict::Invalid(kind, _) => kind.outcome(),
@@ -161,12 +184,16 @@ async fn explanation(judged: &Judged) -> Result<Explanation, Failure> {
 }
 
 /// A request for a token.
-async fn client(args: JudgeArgs, request: &str, output: &Output) -> Result<Exit, Failure> {
-    let recorded = args.record(request)?;
+async fn client(
+    args: JudgeArgs,
+    recorded: Recorded,
+    request: &str,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let keys = args.keys(output).await?;
     let (head, body) = recorded.request.into_parts();
     let named = presented_clients(&head, &body);
-    let now = args.now().map_or_else(|| SystemClock.now(), |now| UNIX_EPOCH + Duration::from_secs(now));
+    let now = args.time();
     let (mut known, mut standing) = (Vec::new(), Standing::InForce);
     for client_id in &named {
         match &keys {
