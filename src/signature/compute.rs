@@ -2,9 +2,10 @@
 
 use super::{
     Algorithm, BodyForm, MacKey, Segment, Signature, SignatureBase,
-    escape::{BLOCK, Stage, Utf8},
+    escape::{BLOCK, Stage},
     key::Keyed,
     multipart::Multipart,
+    utf8::Utf8,
 };
 use crate::secret::Secret;
 use hmac::{
