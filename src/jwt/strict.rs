@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, Visitor},
 };
-use serde_json::{Map, Value, map::Entry};
+use serde_json::Value;
 use std::fmt;
 
 /// Writes base64url without padding (RFC 7515 §2).
@@ -19,9 +19,13 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, VerifyError> {
     BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| VerifyError::malformed("a part is not base64url"))
 }
 
+/// The most names that an object may have. A stranger's header is read before its signature is checked, and each name is
+/// compared with those before it.
+const MOST_NAMES: usize = 64;
+
 /// A JSON object in which no name stands twice.
 #[derive(Debug)]
-pub(super) struct Object(Map<String, Value>);
+pub(super) struct Object(Vec<(String, Value)>);
 
 impl Object {
     /// Reads base64url of an object and of nothing else.
@@ -33,7 +37,8 @@ impl Object {
 
     /// Takes a value out.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
+        let at = self.0.iter().position(|entry| entry.0 == name)?;
+        Some(self.0.swap_remove(at).1)
     }
 
     /// Takes a text out.
@@ -46,7 +51,7 @@ impl Object {
     }
 
     /// Whether nothing is left.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -68,12 +73,15 @@ impl<'de> Visitor<'de> for Names {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-        let mut entries = Map::new();
-        while let Some(name) = map.next_key()? {
-            match entries.entry::<String>(name) {
-                Entry::Vacant(place) => _ = place.insert(map.next_value()?),
-                Entry::Occupied(_) => return Err(de::Error::custom("a name stands twice")),
+        let mut entries: Vec<(String, Value)> = Vec::with_capacity(8);
+        while let Some(entry) = map.next_entry::<String, Value>()? {
+            if entries.iter().any(|other| other.0 == entry.0) {
+                return Err(de::Error::custom("a name stands twice"));
             }
+            if entries.len() == MOST_NAMES {
+                return Err(de::Error::custom("too many names"));
+            }
+            entries.push(entry);
         }
         Ok(Object(entries))
     }
