@@ -67,7 +67,10 @@ pub fn app(
         .route_layer(usage.layer());
     let pool = pool.clone();
     let open = Router::new()
-        .route_service("/auth/token", usage.layer().layer(tokens::endpoint(config, keys, refusals, inspector)))
+        .route_service(
+            "/auth/token",
+            usage.layer().layer(tokens::endpoint(config, keys, refusals, inspector)),
+        )
         .route_service("/.well-known/jwks.json", JwksEndpoint::new(keys.cached()))
         .route("/", get(|| async { Html(include_str!("page.html")) }))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -80,7 +83,8 @@ pub fn app(
         .merge(ops_routes(ops, ops_guard, usage))
         .merge(sites)
         .merge(open);
-    let routes = if config.is_development() { routes.layer(DevelopmentLayer::new(inspector)) } else { routes };
+    let routes =
+        if config.is_development() { routes.layer(DevelopmentLayer::new(inspector)) } else { routes };
     Ok(routes
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http().make_span_with(span))

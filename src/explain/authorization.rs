@@ -75,11 +75,14 @@ fn meant(token: &str, word: &'static str) -> Vec<(Zeroizing<String>, Option<Caus
         let found = format!("the word `{word}` stands twice before the token");
         or(rest.trim().to_owned(), Cause::new("token_word_twice", found, "send it once"));
     }
-    if let Some(Json::Text(inside)) = Json::parse(token.as_bytes()).and_then(|json| json.get("access_token").cloned()) {
+    if let Some(Json::Text(inside)) =
+        Json::parse(token.as_bytes()).and_then(|json| json.get("access_token").cloned())
+    {
         let found = "the whole answer of the token endpoint was sent";
         or(inside, Cause::new("token_json", found, "send its member `access_token` alone"));
     }
-    let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let text =
+        |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     or(
         text(percent_decoded(token.as_bytes())),
         Cause::new("token_percent_encoded", "the token was encoded as for a URL", "send it as it was issued"),

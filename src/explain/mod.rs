@@ -51,6 +51,8 @@ mod template;
 mod token;
 mod ways;
 
+#[cfg(feature = "oauth2")]
+pub use self::token::{explain_token, named_by_token};
 pub use self::{
     cause::Cause,
     client::{explain_client, presented_clients},
@@ -58,8 +60,6 @@ pub use self::{
     read_token::{explain_read_token, presented_read_tokens},
     report::Report,
 };
-#[cfg(feature = "oauth2")]
-pub use self::token::{explain_token, named_by_token};
 
 use self::{
     diff::window,

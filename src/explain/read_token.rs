@@ -19,9 +19,9 @@ pub fn presented_read_tokens(head: &Parts) -> Vec<SecretHash> {
 #[must_use]
 pub fn explain_read_token(head: &Parts, known: &[SecretHash]) -> Explanation {
     let readings = readings(&head.headers, WORD);
-    let right = readings.iter().find(|reading| {
-        SecretHash::of(reading.token.as_bytes()).find_in(known.iter().copied()).is_some()
-    });
+    let right = readings
+        .iter()
+        .find(|reading| SecretHash::of(reading.token.as_bytes()).find_in(known.iter().copied()).is_some());
     if let Some(right) = right {
         return Explanation { certain: true, causes: right.causes.clone(), ..Explanation::default() };
     }

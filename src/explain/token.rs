@@ -77,7 +77,8 @@ fn absent(head: &Parts) -> Cause {
 /// Header and claims of a token, read as leniently as can be.
 fn parts(token: &str) -> Result<(Value, Value), Cause> {
     let mut parts = token.split('.');
-    let (Some(header), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(header), Some(claims), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         let found = match token.split('.').count() {
             1 => "what was sent is no access token: it has no parts with points between them".to_owned(),
@@ -85,9 +86,8 @@ fn parts(token: &str) -> Result<(Value, Value), Cause> {
         };
         return Err(Cause::new("token_parts", found, AS_ISSUED));
     };
-    let unreadable = |what: &str| {
-        Cause::new("token_encoding", format!("the token's {what} cannot be read"), AS_ISSUED)
-    };
+    let unreadable =
+        |what: &str| Cause::new("token_encoding", format!("the token's {what} cannot be read"), AS_ISSUED);
     let header = object(header).ok_or_else(|| unreadable("header"))?;
     Ok((header, object(claims).ok_or_else(|| unreadable("claims"))?))
 }
@@ -117,7 +117,10 @@ fn of_header(header: &Value, keys: &[TokenKey], now: SystemTime) -> Vec<Cause> {
     let of_name = |name: &str| keys.iter().find(|key| key.kid.as_str() == name);
     match header["kid"].as_str() {
         Some(name) if of_name(name).is_none() => {
-            let found = format!("the token names the key {}, which the server has not, or no more", told(&header["kid"]));
+            let found = format!(
+                "the token names the key {}, which the server has not, or no more",
+                told(&header["kid"])
+            );
             causes.push(Cause::new("token_key_unknown", found, ANEW));
         }
         Some(name) if of_name(name).is_some_and(|key| !key.is_live(now)) => {
@@ -143,11 +146,15 @@ fn of_claims(claims: &Value, profile: &Profile, now: SystemTime) -> Vec<Cause> {
     };
     let (issuer, audience) = (profile.issuer(), profile.audience());
     if claims["iss"] != *issuer {
-        let found = format!("the token was issued by {}, and the server takes those of `{issuer}`", told(&claims["iss"]));
+        let found = format!(
+            "the token was issued by {}, and the server takes those of `{issuer}`",
+            told(&claims["iss"])
+        );
         or("token_issuer", found, "ask the right server for a token, or name the issuer alike on both");
     }
     if claims["aud"] != *audience {
-        let found = format!("the token is for {}, and the server takes those for `{audience}`", told(&claims["aud"]));
+        let found =
+            format!("the token is for {}, and the server takes those for `{audience}`", told(&claims["aud"]));
         or("token_audience", found, "ask for a token for this API, or name the audience alike on both");
     }
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -169,7 +176,11 @@ fn of_claims(claims: &Value, profile: &Profile, now: SystemTime) -> Vec<Cause> {
         or("token_future", found, "compare the clocks of issuer and server");
     }
     if end.checked_sub(issued).is_none_or(|life| life > profile.longest_lifetime().as_secs()) {
-        or("token_lifetime", "the token would live for too long, or ends before it was issued".to_owned(), ANEW);
+        or(
+            "token_lifetime",
+            "the token would live for too long, or ends before it was issued".to_owned(),
+            ANEW,
+        );
     }
     causes
 }

@@ -236,7 +236,9 @@ impl Inspector {
 
 impl Witness for Inspector {
     fn wants(&self, notice: &Notice, head: &Parts) -> bool {
-        self.0.settings.all || notice.debugged || notice.key_id.is_none() && self.0.may_be_token(notice.scheme, head)
+        self.0.settings.all
+            || notice.debugged
+            || notice.key_id.is_none() && self.0.may_be_token(notice.scheme, head)
     }
 
     fn refused(&self, refused: Refused) {

@@ -80,7 +80,11 @@ impl RefusalSample {
         for result in ["kept", "passed_over", "lost"] {
             metrics::sampled(result, 0);
         }
-        Self(Arc::new(Inner { clock: Arc::new(clock), noted: Default::default(), writing: Default::default() }))
+        Self(Arc::new(Inner {
+            clock: Arc::new(clock),
+            noted: Default::default(),
+            writing: Default::default(),
+        }))
     }
 
     /// Writes what was noted since the last time.
@@ -260,6 +264,9 @@ mod tests {
         sample.flush(&store).await.unwrap();
         assert_eq!(store.0.lock().unwrap().len(), WAITING);
         let first = &store.0.lock().unwrap()[0];
-        assert_eq!((&*first.outcome, first.at), ("disabled", UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
+        assert_eq!(
+            (&*first.outcome, first.at),
+            ("disabled", UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+        );
     }
 }

@@ -2,9 +2,7 @@
 
 use crate::{
     credential::{OAuthClient, SecretHash, TokenKey},
-    explain::{
-        Explanation, Report, explain_client, explain_token, named_by_token, presented_clients,
-    },
+    explain::{Explanation, Report, explain_client, explain_token, named_by_token, presented_clients},
     jwt::Profile,
     middleware::Refused,
     outcome::Outcome,
@@ -48,7 +46,11 @@ impl Tokens {
 
     /// What is told of it.
     pub(super) async fn report(&self, refused: &Refused, now: SystemTime) -> Report {
-        if refused.scheme == Some(REQUEST) { self.of_request(refused, now).await } else { self.of_token(refused, now).await }
+        if refused.scheme == Some(REQUEST) {
+            self.of_request(refused, now).await
+        } else {
+            self.of_token(refused, now).await
+        }
     }
 
     async fn of_request(&self, refused: &Refused, now: SystemTime) -> Report {

@@ -103,7 +103,9 @@ impl Refusal {
     pub(super) const fn outcome(self) -> Outcome {
         match self {
             Self::Missing => Outcome::Missing,
-            Self::Client | Self::Request(_) | Self::Scope | Self::GrantType | Self::Method => Outcome::Malformed,
+            Self::Client | Self::Request(_) | Self::Scope | Self::GrantType | Self::Method => {
+                Outcome::Malformed
+            }
             Self::Encoding => Outcome::UnsupportedEncoding,
             Self::TooMany(_) => Outcome::UnknownKey,
             Self::TooLarge => Outcome::BodyTooLarge,

@@ -250,7 +250,11 @@ impl Shared {
         Ok((outcome, issued))
     }
 
-    async fn authenticate(&self, head: &Parts, readings: &[form::Presented]) -> Result<Authenticated, Failed> {
+    async fn authenticate(
+        &self,
+        head: &Parts,
+        readings: &[form::Presented],
+    ) -> Result<Authenticated, Failed> {
         let now = self.clock.now();
         let asked = timeout(PATIENCE, client::authenticate(&*self.keys, readings, now)).await;
         let verdict = asked.map_err(Failed::unavailable)?.map_err(Failed::unavailable)?;

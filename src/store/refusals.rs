@@ -50,7 +50,13 @@ impl SampledRefusal {
     /// A refusal of nobody known.
     #[must_use]
     pub fn new(at: SystemTime, request_id: &str, outcome: &str) -> Self {
-        Self { at, request_id: request_id.to_owned(), outcome: outcome.to_owned(), scheme: None, key_id: None }
+        Self {
+            at,
+            request_id: request_id.to_owned(),
+            outcome: outcome.to_owned(),
+            scheme: None,
+            key_id: None,
+        }
     }
 }
 
@@ -78,14 +84,6 @@ impl RefusalQuery {
     /// The latest refusals.
     #[must_use]
     pub const fn latest(limit: u32) -> Self {
-        Self {
-            request_id: None,
-            outcome: None,
-            scheme: None,
-            key_id: None,
-            since: None,
-            before: None,
-            limit,
-        }
+        Self { request_id: None, outcome: None, scheme: None, key_id: None, since: None, before: None, limit }
     }
 }

@@ -23,8 +23,8 @@ use countersign::{
     sign::Signer,
     signature::{Algorithm, MacKey},
     store::{
-        MemoryKeyStore, NewClient, NewCredential, NewReadToken, NewSigningKey, OpenedSecret, Overlap, Rotation,
-        SqliteKeyStore,
+        MemoryKeyStore, NewClient, NewCredential, NewReadToken, NewSigningKey, OpenedSecret, Overlap,
+        Rotation, SqliteKeyStore,
     },
     verify::{BearerVerifier, ReadTokenVerifier},
 };
@@ -62,7 +62,8 @@ async fn debug_of_whatever_holds_a_secret_shows_none() {
     memory.insert("corezoid", "pk_debug", Credential::new(owner(), [SecretVersion::new(1, mac())]));
     let file = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", file.path().join("keys.db").display());
-    let sqlite = Arc::new(SqliteKeyStore::open(&url, Keyring::parse(&ring).unwrap(), SystemClock).await.unwrap());
+    let sqlite =
+        Arc::new(SqliteKeyStore::open(&url, Keyring::parse(&ring).unwrap(), SystemClock).await.unwrap());
     let scheme = Corezoid::default();
     let (head, ()) = Request::post("/api/2/json/13000/1/00")
         .header("authorization", format!("ReadAccessToken {SECRET}"))
@@ -85,9 +86,15 @@ async fn debug_of_whatever_holds_a_secret_shows_none() {
         ("SigningKey", Box::new(SigningKey::new(public.clone(), pkcs8.clone()))),
         ("PrivateKey", Box::new(private)),
         ("Keyring", Box::new(keyring)),
-        ("NewCredential", Box::new(NewCredential::new("corezoid", id(), Algorithm::HmacSha256, owner(), secret()))),
+        (
+            "NewCredential",
+            Box::new(NewCredential::new("corezoid", id(), Algorithm::HmacSha256, owner(), secret())),
+        ),
         ("NewClient", Box::new(NewClient::new(id(), owner(), secret()))),
-        ("NewReadToken", Box::new(NewReadToken::new(id(), owner(), Organization::new("acme").unwrap(), secret()))),
+        (
+            "NewReadToken",
+            Box::new(NewReadToken::new(id(), owner(), Organization::new("acme").unwrap(), secret())),
+        ),
         ("NewSigningKey", Box::new(NewSigningKey::new(public, pkcs8))),
         ("Rotation", Box::new(Rotation::new(secret(), Overlap::NONE))),
         ("OpenedSecret", Box::new(OpenedSecret::new(id(), 1, true, secret()))),

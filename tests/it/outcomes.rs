@@ -1,10 +1,8 @@
 //! One word for what became of each request, and one name that ties the caller's answer to the operator's event.
 
-use crate::{
-    support::{
-        http::{Answer, App, HOST, Provider, SECRET, echo, layer, send},
-        printed::Printed,
-    },
+use crate::support::{
+    http::{Answer, App, HOST, Provider, SECRET, echo, layer, send},
+    printed::Printed,
 };
 use axum::{Router, body::Body, routing::post};
 use bytes::Bytes;

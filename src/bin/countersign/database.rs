@@ -7,8 +7,8 @@ use countersign::{
     envelope::Keyring,
     store::{
         AccessAdmin, AuditLog, By, Instances, KeyAdmin, KeyLifecycle, KeyStore, Migration, OpenSecrets,
-        PostgresDatabase, PostgresKeyStore, RefusalLog, SqliteDatabase, SqliteKeyStore, StoreError, TokenAdmin, Upkeep,
-        UsageLog,
+        PostgresDatabase, PostgresKeyStore, RefusalLog, SqliteDatabase, SqliteKeyStore, StoreError,
+        TokenAdmin, Upkeep, UsageLog,
     },
 };
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};

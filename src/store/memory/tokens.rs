@@ -8,8 +8,9 @@ use crate::{
     },
     secret::Secret,
     store::{
-        AdminError, AdminErrorKind, ChangeRefused, ClientSummary, NewClient, NewReadToken, NewSigningKey, ReadTokenSummary,
-        SecretSummary, SigningKeySummary, TokenAdmin, access, import::hint, lifecycle::LONGEST_DEBUG, tokens,
+        AdminError, AdminErrorKind, ChangeRefused, ClientSummary, NewClient, NewReadToken, NewSigningKey,
+        ReadTokenSummary, SecretSummary, SigningKeySummary, TokenAdmin, access, import::hint,
+        lifecycle::LONGEST_DEBUG, tokens,
     },
 };
 use async_trait::async_trait;

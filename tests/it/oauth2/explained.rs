@@ -97,10 +97,18 @@ fn what_nobody_vouches_for_is_noticed_or_a_guess() {
         ("Bearer a.b.c".to_owned(), &["token_encoding"], &[]),
         (format!("Bearer {signed}.{}", &signature[4..]), &[], &["token_signature"]),
         (format!("Bearer {other}"), &["token_algorithm"], &[]),
-        (format!("Bearer {}", forge(r#"{"alg":"none"}"#, &claims)), &["token_algorithm", "token_audience"], &[]),
+        (
+            format!("Bearer {}", forge(r#"{"alg":"none"}"#, &claims)),
+            &["token_algorithm", "token_audience"],
+            &[],
+        ),
         (format!("Bearer {named}"), &["token_key_unknown", "token_audience"], &[]),
         (format!("Bearer {by_retired}"), &["token_key_retired", "token_audience"], &[]),
-        (format!("Bearer {}", forge(r#"{"alg":"RS384","jku":"x"}"#, &claims)), &["token_header", "token_audience"], &[]),
+        (
+            format!("Bearer {}", forge(r#"{"alg":"RS384","jku":"x"}"#, &claims)),
+            &["token_header", "token_audience"],
+            &[],
+        ),
     ] {
         let keys = [stored(&KEY, "rsa-1").public, retired.clone()];
         let explanation = explain_token(&head(&authorization), &keys, &profile(), at(NOW));

@@ -1,12 +1,10 @@
 //! No event, no answer and no `Debug` prints a client secret, a token or a private key.
 
 use super::{CLIENT, CLIENT_SECRET, GRANT, basic, client, json, stored};
-use crate::{
-    support::{
-        http::{Answer, Script},
-        printed::Printed,
-        tokens::{KEY, NOW, profile},
-    },
+use crate::support::{
+    http::{Answer, Script},
+    printed::Printed,
+    tokens::{KEY, NOW, profile},
 };
 use axum::body::Body;
 use countersign::{

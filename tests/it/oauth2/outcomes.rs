@@ -69,8 +69,7 @@ async fn told(
 #[tokio::test]
 async fn a_refusal_has_one_word_one_id_and_one_event() {
     let keys = Arc::new(keys());
-    let endpoint =
-        || TokenEndpoint::new(Arc::clone(&keys), profile()).with_clock(ManualClock::at(NOW));
+    let endpoint = || TokenEndpoint::new(Arc::clone(&keys), profile()).with_clock(ManualClock::at(NOW));
     let good = basic(CLIENT, CLIENT_SECRET);
     let other = "another secret of random letters";
     for (authorization, body, outcome, error, client) in [

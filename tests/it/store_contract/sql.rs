@@ -8,7 +8,9 @@ use countersign::{
 use std::{error::Error, sync::Arc};
 
 /// A store in a database, with the door that an operator has beside it: plain SQL.
-pub(super) trait SqlBench: Bench<Store: AuditLog + KeyCensus + RefusalLog + Upkeep + UsageLog> {
+pub(super) trait SqlBench:
+    Bench<Store: AuditLog + KeyCensus + RefusalLog + Upkeep + UsageLog>
+{
     fn clock(&self) -> &ManualClock;
 
     /// Opens a store over the same database with another keyring.

@@ -61,7 +61,12 @@ pub struct RefusalsArgs {
 }
 
 fn outcomes() -> PossibleValuesParser {
-    Outcome::ALL.iter().filter(|outcome| !outcome.is_ok()).map(|outcome| outcome.as_str()).collect::<Vec<_>>().into()
+    Outcome::ALL
+        .iter()
+        .filter(|outcome| !outcome.is_ok())
+        .map(|outcome| outcome.as_str())
+        .collect::<Vec<_>>()
+        .into()
 }
 
 /// A refusal, as it is printed.

@@ -14,8 +14,9 @@ macro_rules! sql_tokens {
                 envelope::Place,
                 secret::Secret,
                 store::{
-                    AdminError, AdminErrorKind, ChangeRefused, ClientSummary, NewClient, NewReadToken, NewSigningKey,
-                    ReadTokenSummary, Record, SigningKeySummary, StoreError, TokenAdmin, access, hint,
+                    AdminError, AdminErrorKind, ChangeRefused, ClientSummary, NewClient, NewReadToken,
+                    NewSigningKey, ReadTokenSummary, Record, SigningKeySummary, StoreError, TokenAdmin,
+                    access, hint,
                     sql::{
                         access::touched,
                         is_refused, refused, rows,
@@ -232,10 +233,11 @@ macro_rules! sql_tokens {
                     let statement = sqlx::query(statements::DEBUG_CLIENT)
                         .bind(client_id.as_str())
                         .bind(rows::bound(until)?);
-                    let updated = self.execute(statement).await.map_err(|error| match is_refused(&error) {
-                        true => ChangeRefused::LongDebug.into(),
-                        false => AdminError::unavailable(error),
-                    })?;
+                    let updated =
+                        self.execute(statement).await.map_err(|error| match is_refused(&error) {
+                            true => ChangeRefused::LongDebug.into(),
+                            false => AdminError::unavailable(error),
+                        })?;
                     match updated {
                         0 => Err(self
                             .unchanged(statements::COUNT_CLIENTS, client_id, "client", tokens::REVOKED)
