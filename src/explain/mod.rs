@@ -228,7 +228,7 @@ impl Explanation {
     }
 
     /// Takes a cause away, where it is known to be none.
-    #[cfg(feature = "oauth2")]
+    #[cfg(all(feature = "_sql", feature = "oauth2"))]
     pub(crate) fn forget(&mut self, hypothesis: &str) {
         self.causes.retain(|cause| cause.hypothesis() != hypothesis);
         self.noticed.retain(|cause| cause.hypothesis() != hypothesis);

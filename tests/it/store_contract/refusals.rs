@@ -34,7 +34,10 @@ pub(super) async fn a_sample_is_kept_asked_and_forgotten(bench: &impl SqlBench) 
     let all = asked(|_| {}).await;
     assert_eq!(all.len(), 2_502);
     assert!(all.windows(2).all(|pair| pair[0].0 > pair[1].0), "newest first");
-    assert_eq!(only(asked(|query| query.request_id = Some("request-2".to_owned())).await), [two.clone()]);
+    assert_eq!(
+        only(asked(|query| query.request_id = Some("request-2".to_owned())).await),
+        std::slice::from_ref(&two)
+    );
     assert_eq!(only(asked(|query| query.outcome = Some("missing".to_owned())).await), [one]);
     assert_eq!(only(asked(|query| query.key_id = KeyId::new("pk_1").ok()).await), [two]);
     assert_eq!(asked(|query| query.scheme = Some("corezoid".to_owned())).await, []);
