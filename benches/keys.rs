@@ -213,7 +213,8 @@ async fn revocations(cluster: &Cluster, cache: &Arc<Cache>) {
     let mut times = Vec::new();
     for number in 0..500 {
         let id = key_id(number);
-        sqlx::query("UPDATE credentials SET state = 'disabled' WHERE key_id = $1")
+        sqlx::query("UPDATE credentials SET state = 'disabled' WHERE scheme = $1 AND key_id = $2")
+            .bind(SCHEME)
             .bind(&id)
             .execute(&mut database)
             .await

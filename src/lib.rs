@@ -94,6 +94,7 @@ pub mod secret;
 pub mod sign;
 pub mod signature;
 pub mod store;
+mod urlencoded;
 pub mod verify;
 
 #[cfg(feature = "axum")]

@@ -100,7 +100,10 @@ impl<'m> Message<'m> {
         names: [&HeaderName; N],
     ) -> Result<[Option<&'m HeaderValue>; N], VerifyError> {
         let mut found = [None; N];
+        // As text they differ in length, mostly, which is seen at once.
+        let names = names.map(HeaderName::as_str);
         for (name, value) in self.headers {
+            let name = name.as_str();
             let place =
                 names.iter().position(|wanted| *wanted == name).and_then(|index| found.get_mut(index));
             if place.is_some_and(|place| place.replace(value).is_some()) {
@@ -157,16 +160,16 @@ fn authority<'m>(head: &'m Parts, target: &'m Uri) -> Result<Option<&'m str>, Ve
         (Some(host), None) => Some(host),
         _ => return Err(refuse("several Host headers")),
     };
-    let host = match host.map(plain_authority) {
+    let host = match host.map(|host| plain(host.as_bytes())) {
         Some(None) => return Err(refuse("the Host header is not host[:port]")),
         Some(host) => host,
         None => None,
     };
     match (target.authority(), host) {
         (Some(named), Some(host)) if named.as_str() != host => Err(refuse("Host and target differ")),
-        (Some(named), _) => {
-            plain(named.as_str()).map(Some).ok_or_else(|| refuse("the target's authority is not host[:port]"))
-        }
+        (Some(named), _) => plain(named.as_str().as_bytes())
+            .map(Some)
+            .ok_or_else(|| refuse("the target's authority is not host[:port]")),
         (None, host) => Ok(host),
     }
 }
@@ -208,12 +211,7 @@ const PLACES: [u8; 256] = {
 
 /// The text, if it is a host in characters that one may have, and perhaps a port in digits (RFC 3986 §3.2.2). User
 /// information is refused: `@` is not among the characters.
-fn plain_authority(value: &HeaderValue) -> Option<&str> {
-    plain(value.to_str().ok()?)
-}
-
-fn plain(authority: &str) -> Option<&str> {
-    let bytes = authority.as_bytes();
+fn plain(bytes: &[u8]) -> Option<&str> {
     let all = |bytes: &[u8], place| bytes.iter().all(|&byte| PLACES[usize::from(byte)] & place != 0);
     let (host, port) = match bytes.iter().rposition(|&byte| byte == b':') {
         // The colons of an IPv6 address stand in brackets.
@@ -224,7 +222,7 @@ fn plain(authority: &str) -> Option<&str> {
         [b'[', inside @ .., b']'] => !inside.is_empty() && all(inside, ADDRESS),
         _ => !host.is_empty() && all(host, NAME),
     };
-    (host && all(port, PORT)).then_some(authority)
+    if host && all(port, PORT) { str::from_utf8(bytes).ok() } else { None }
 }
 
 #[cfg(test)]

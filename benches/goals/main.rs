@@ -13,6 +13,7 @@
 mod apps;
 mod by_hand;
 mod contest;
+mod cores;
 mod counts;
 mod instructions;
 mod mixed;

@@ -5,6 +5,7 @@ use super::{
     apps::{around, bare},
     by_hand::by_hand,
     contest::Outcome,
+    cores,
     report::{Goal, Report},
     requests::{Body, Scheme, Signed},
     sockets::{Clients, Server},
@@ -27,14 +28,18 @@ const LARGE_CONNECTIONS: usize = 2;
 const SLICE: Duration = Duration::from_millis(1500);
 
 pub fn run(report: &mut Report, rounds: usize) {
-    let servers = [Server::start(bare()), Server::start(around(SCHEME)), Server::start(by_hand(SCHEME))];
+    let servers = cores::on(0, || {
+        [Server::start(bare()), Server::start(around(SCHEME)), Server::start(by_hand(SCHEME))]
+    });
     let names = ["bare handler", "layer around the router", "written by hand"].map(str::to_owned).to_vec();
     let (mut slowest, mut uploads) = (vec![Vec::new(); 3], vec![Vec::new(); 3]);
-    let half = Outcome::of(names.clone(), rounds, |row| {
-        let slice = Slice::of(&servers[row]);
-        slowest[row].push(slice.p99);
-        uploads[row].push(slice.upload);
-        slice.p50
+    let half = cores::on(1, || {
+        Outcome::of(names.clone(), rounds, |row| {
+            let slice = Slice::of(&servers[row]);
+            slowest[row].push(slice.p99);
+            uploads[row].push(slice.upload);
+            slice.p50
+        })
     });
     let slowest = Outcome { names: names.clone(), costs: slowest };
     let uploads = Outcome { names, costs: uploads };

@@ -27,14 +27,11 @@ use countersign::{
     awareness::ClientUsage,
     clock::Clock,
     credential::Access,
-    graphql::{DocumentError, DocumentGuard},
+    graphql::{DocumentError, DocumentGuard, Request, Requests},
 };
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error as _, SeqAccess, Visitor},
-};
+use serde::Serialize;
 use sqlx::AnyPool;
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 /// Requests in one body.
 const BATCH_LIMIT: usize = 10;
@@ -83,9 +80,9 @@ impl GraphqlEndpoint {
 
     /// Answers the body of a verified request: 400 if it holds no GraphQL request, else 200 with data or errors.
     pub(crate) async fn answer(&self, caller: &Caller, body: &[u8]) -> Answer {
-        match Package::read(body) {
-            Ok(Package::One(request)) => Answer::One(Box::new(self.execute(caller, request).await)),
-            Ok(Package::Many(requests)) => {
+        match Requests::read(body, BATCH_LIMIT) {
+            Ok(Requests::One(request)) => Answer::One(Box::new(self.execute(caller, request).await)),
+            Ok(Requests::Many(requests)) => {
                 let mut answers = Vec::with_capacity(requests.len());
                 // One after the other: a batch is no way to get more of the server than single requests would.
                 for request in requests {
@@ -93,10 +90,7 @@ impl GraphqlEndpoint {
                 }
                 Answer::Many(answers)
             }
-            Err(error) => {
-                let message = format!("the body is not a GraphQL request: {}", shorten(&error));
-                Answer::Unusable(Box::new(refusal(ServerError::new(message, None))))
-            }
+            Err(error) => Answer::Unusable(Box::new(refusal(ServerError::new(error.to_string(), None)))),
         }
     }
 
@@ -105,9 +99,10 @@ impl GraphqlEndpoint {
             Ok(document) => document,
             Err(error) => return refusal(ServerError::new(error.to_string(), place(&error))),
         };
+        let variables = Variables::from_json(request.variables.into());
         let mut execution =
-            async_graphql::Request::new(document.text()).variables(request.variables).data(caller.clone());
-        execution.operation_name = request.operation_name.filter(|name| !name.is_empty());
+            async_graphql::Request::new(document.text()).variables(variables).data(caller.clone());
+        execution.operation_name = request.operation_name;
         if caller.access != Access::Write
             && let Err(error) = read_only::check(&document, &mut execution)
         {
@@ -147,65 +142,6 @@ impl IntoResponse for Answer {
     }
 }
 
-/// One GraphQL request, as clients post it. Members of other names are left alone.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Request {
-    query: String,
-    #[serde(default)]
-    variables: Variables,
-    #[serde(default)]
-    operation_name: Option<String>,
-}
-
-enum Package {
-    One(Request),
-    Many(Vec<Request>),
-}
-
-impl Package {
-    /// The first character decides the shape, so that an error tells about the shape that was meant.
-    fn read(body: &[u8]) -> serde_json::Result<Self> {
-        match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'[') => serde_json::from_slice(body).map(|Batch(requests)| Self::Many(requests)),
-            _ => serde_json::from_slice(body).map(Self::One),
-        }
-    }
-}
-
-/// Between one and [`BATCH_LIMIT`] requests; reading stops at the first that is too many.
-struct Batch(Vec<Request>);
-
-impl<'de> Deserialize<'de> for Batch {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Requests;
-
-        impl<'de> Visitor<'de> for Requests {
-            type Value = Batch;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "1 to {BATCH_LIMIT} requests")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-                let mut requests = Vec::new();
-                while let Some(request) = sequence.next_element()? {
-                    if requests.len() == BATCH_LIMIT {
-                        return Err(A::Error::custom(format_args!("more than {BATCH_LIMIT} requests")));
-                    }
-                    requests.push(request);
-                }
-                if requests.is_empty() {
-                    return Err(A::Error::custom("the array is empty"));
-                }
-                Ok(Batch(requests))
-            }
-        }
-
-        deserializer.deserialize_seq(Requests)
-    }
-}
-
 fn refusal(error: ServerError) -> Response {
     Response::from_errors(vec![error])
 }
@@ -215,9 +151,4 @@ fn place(error: &DocumentError) -> Option<Pos> {
         DocumentError::Syntax { line, column, .. } => Some(Pos { line: *line, column: *column }),
         _ => None,
     }
-}
-
-/// A parser's message, cut: it may quote the body.
-fn shorten(error: &serde_json::Error) -> String {
-    error.to_string().chars().take(200).collect()
 }

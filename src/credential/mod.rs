@@ -157,6 +157,15 @@ impl Credential {
     }
 }
 
+impl Terms {
+    /// A copy that has nothing in common with this one, not even a count of references.
+    #[cfg(feature = "cache")]
+    pub(crate) fn unshared(&self) -> Self {
+        let public_key = self.public_key.as_deref().map(Into::into);
+        Self { public_key, permissions: self.permissions.unshared(), ..self.clone() }
+    }
+}
+
 impl Deref for Credential {
     type Target = Terms;
 

@@ -74,6 +74,15 @@ impl Permissions {
         }
     }
 
+    /// A copy with a count of references of its own.
+    #[cfg(feature = "cache")]
+    pub(crate) fn unshared(&self) -> Self {
+        match &self.0 {
+            Held::Words(words) => Self(Held::Words((**words).into())),
+            other => Self(other.clone()),
+        }
+    }
+
     /// The words of a named policy; `None` if there is no such policy.
     ///
     /// | name | words | |

@@ -35,7 +35,7 @@ impl TokenAlgorithm {
 }
 
 /// The public keys of every signing key that has not retired: all that it takes to verify a token.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct TokenKeys {
     /// The keys, newest first. A key that is to sign later is among them already, so that whoever keeps a copy of the
@@ -46,7 +46,7 @@ pub struct TokenKeys {
 }
 
 /// The public half of a signing key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct TokenKey {
     /// The name of the key, which a token may carry (RFC 7515 §4.1.4).

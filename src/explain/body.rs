@@ -4,6 +4,7 @@ use super::{
     cause::{Cause, Choices},
     json::{Escapes, Json, Style},
 };
+use crate::urlencoded;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 /// What is said of every body that was written anew.
@@ -308,23 +309,8 @@ fn parts(bodies: &mut Choices<Vec<u8>>, arrived: &[u8]) {
 
 /// Undoes form encoding; `None` if there is nothing to undo, or it is not well-formed.
 pub(super) fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        out.push(match first {
-            b'+' => b' ',
-            b'%' => {
-                let (digits, tail) = tail.split_first_chunk::<2>()?;
-                rest = tail;
-                let mut byte = [0];
-                hex::decode_to_slice(digits, &mut byte).ok()?;
-                byte[0]
-            }
-            other => other,
-        });
-    }
-    (out != text).then_some(out)
+    let mut decoded = urlencoded::decode(text).filter(|decoded| **decoded != text)?;
+    Some(std::mem::take(&mut *decoded))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! minutes. The guard reads a document first, with a parser that counts as it goes, and hands on only what is small,
 //! well-formed and means the same to every executor.
 //!
+//! [`Requests`] reads the body in which documents come, so that whoever judges a request judges the one that runs.
 //! Whoever may only read may only run queries: [`Document::operation`] tells which operation an executor would run, and
 //! of what kind it is.
 //!
@@ -36,12 +37,16 @@
 //!
 //! # Security
 //!
-//! The guard bounds a document, not the variables beside it (a JSON parser bounds those) and not a batch: limit how many
-//! documents one request may carry.
+//! The guard bounds a document, not the variables beside it (a JSON parser bounds those) and not a batch: [`Requests::read`]
+//! takes how many documents one body may carry.
 
 mod operation;
+mod request;
 
-pub use self::operation::{Operation, OperationError, OperationKind};
+pub use self::{
+    operation::{Operation, OperationError, OperationKind},
+    request::{Request, RequestError, Requests},
+};
 
 use apollo_parser::{
     Parser,

@@ -11,6 +11,7 @@
 //! * a header has `alg`, and may have `typ` (`JWT`) and `kid`; any other field, `crit`, `jwk`, `jku` and `x5u` among
 //!   them, refuses the token;
 //! * a name that stands twice in header or claims refuses the token, so that no two readers can see different values;
+//!   each has at most 64 names;
 //! * `aud` is one text, never a list; times are whole seconds, and before the year 10000.
 //!
 //! The code is ours, and small: of the libraries, `jsonwebtoken` picks the algorithm by the token's header from a list,

@@ -19,6 +19,10 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, VerifyError> {
     BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| VerifyError::malformed("a part is not base64url"))
 }
 
+/// The most names that an object may have. A stranger's header is read before its signature is checked, and each name is
+/// compared with those before it.
+const MOST_NAMES: usize = 64;
+
 /// A JSON object in which no name stands twice.
 #[derive(Debug)]
 pub(super) struct Object(Vec<(String, Value)>);
@@ -73,6 +77,9 @@ impl<'de> Visitor<'de> for Names {
         while let Some(entry) = map.next_entry::<String, Value>()? {
             if entries.iter().any(|other| other.0 == entry.0) {
                 return Err(de::Error::custom("a name stands twice"));
+            }
+            if entries.len() == MOST_NAMES {
+                return Err(de::Error::custom("too many names"));
             }
             entries.push(entry);
         }

@@ -174,22 +174,21 @@ where
         let mut open = Open { share: this.share, head, frames, verification, stage, body, timer };
         let verdict = ready!(open.poll_verdict(cx));
         this.share.release();
-        let caller = || verification.as_ref().and_then(Verification::caller);
         let scheme = verification.as_ref().map(Verification::scheme);
         let record = |outcome| this.share.metrics.record(scheme, outcome, *this.watch, frames.len());
-        let caller = match verdict.and_then(|()| caller().ok_or_else(|| VerifyErrorKind::Internal.into())) {
-            Ok(caller) => caller,
+        match verdict.and_then(|()| this.share.introduce(head, verification.as_ref())) {
+            Ok(caller) => {
+                record(caller.outcome());
+                refuse::tell_accepted(caller);
+            }
             Err(error) => {
                 record(error.kind().outcome());
-                let arrived = request.as_ref().map(|(head, _)| Arrived { head, frames });
-                let refused = refuse::refuse(this.share, arrived, verification.as_ref(), &error);
+                let arrived = Arrived { head, frames };
+                let refused = refuse::refuse(this.share, Some(arrived), verification.as_ref(), &error);
                 return Poll::Ready(Ok(refused.map(ResBody::from)));
             }
-        };
-        record(caller.outcome());
-        refuse::tell_accepted(&caller);
-        let Some((mut head, mut service)) = request.take() else { return Poll::Pending };
-        this.share.introduce(&mut head, caller);
+        }
+        let Some((head, mut service)) = request.take() else { return Poll::Pending };
         let body = std::mem::take(frames).into_body();
         let inner = service.call(Request::from_parts(head, body.into()));
         this.phase.set(Phase::Passed { inner });

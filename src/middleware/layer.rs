@@ -4,9 +4,9 @@ use super::{
     Problem, Rejection, RequestId, VerifiedBody, Verify, Witness, request_id::RequestIds, strip::Prefixes,
 };
 use crate::{
-    error::VerifyErrorKind,
+    error::{VerifyError, VerifyErrorKind},
     metrics::Verifications,
-    verify::{Verified, Verifier},
+    verify::{Verified, Verifier, steps::Verification},
 };
 use http::{Extensions, HeaderValue, request::Parts};
 use std::{
@@ -51,13 +51,18 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Gives the request its caller, and takes away what else looks like one.
-    pub(super) fn introduce(&self, head: &mut Parts, verified: Verified) {
+    /// Gives the request the caller that the verdict let pass, and takes away what else looks like one.
+    pub(super) fn introduce<'h>(
+        &self,
+        head: &'h mut Parts,
+        verification: Option<&Verification>,
+    ) -> Result<&'h Verified, VerifyError> {
+        let caller = verification.and_then(Verification::caller).ok_or(VerifyErrorKind::Internal)?;
         self.identity.strip(head);
         if head.extensions.is_empty() {
             head.extensions.clone_from(&self.room);
         }
-        head.extensions.insert(verified);
+        Ok(head.extensions.get_or_insert_with(|| caller))
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{provider::Operation, stub::Stubbed};
 use crate::{
     credential::Access,
-    graphql::{DocumentGuard, OperationKind},
+    graphql::{DocumentGuard, OperationKind, Request, Requests},
     verify::Verified,
 };
 use async_graphql::{
@@ -19,7 +19,6 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Requests in one body.
@@ -35,44 +34,17 @@ pub(super) struct Endpoint<Q, M> {
     guard: DocumentGuard,
 }
 
-/// One GraphQL request, as clients post it. Members of other names are left alone.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Request {
-    query: String,
-    #[serde(default)]
-    variables: Variables,
-    #[serde(default)]
-    operation_name: Option<String>,
-}
-
-/// The requests of a body, and whether they came as an array.
-struct Package {
-    requests: Vec<Request>,
-    array: bool,
-}
-
-impl Package {
-    /// The first character decides the shape, so that an error tells about the shape that was meant.
-    fn read(body: &[u8]) -> serde_json::Result<Self> {
-        let array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-        let requests =
-            if array { serde_json::from_slice(body)? } else { vec![serde_json::from_slice(body)?] };
-        Ok(Self { requests, array })
-    }
-}
-
 /// What the requests of a body ask for: each by the operation's name and the names of its fields.
 pub(super) fn operations(body: &[u8]) -> Vec<Operation> {
-    let Ok(package) = Package::read(body) else { return Vec::new() };
-    package.requests.iter().take(BATCH_LIMIT).map(names).collect()
+    let Ok(requests) = Requests::read(body, BATCH_LIMIT) else { return Vec::new() };
+    requests.as_slice().iter().map(names).collect()
 }
 
 /// The fields at the top of all operations in a body, by their own names; `None` if not all are plain to see.
 pub(super) fn fields(body: &[u8]) -> Option<Vec<String>> {
-    let package = Package::read(body).ok()?;
+    let requests = Requests::read(body, BATCH_LIMIT).ok()?;
     let mut fields = Vec::new();
-    for request in &package.requests {
+    for request in requests.as_slice() {
         let document = DocumentGuard::default().check(&request.query).ok()?;
         let document = parse_query(document.text()).ok()?;
         for (_, operation) in document.operations.iter() {
@@ -86,10 +58,9 @@ pub(super) fn fields(body: &[u8]) -> Option<Vec<String>> {
 }
 
 fn names(request: &Request) -> Operation {
-    let given = request.operation_name.iter().filter(|name| !name.is_empty()).cloned();
     let document = DocumentGuard::default().check(&request.query).ok();
     let document = document.and_then(|document| parse_query(document.text()).ok());
-    let mut names: Vec<_> = given.collect();
+    let mut names: Vec<_> = request.operation_name.iter().cloned().collect();
     if let Some(document) = document {
         names_in(&document, &mut names);
     }
@@ -120,42 +91,40 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Endpoint<Q, M> {
 
     /// Answers a body: 400 if it holds no GraphQL request, else 200 with data or errors.
     pub(super) async fn answer(&self, caller: &Caller, stubbed: &Stubbed, body: &[u8]) -> Response {
-        let package = match Package::read(body) {
-            Ok(package) if package.requests.len() > BATCH_LIMIT => {
-                return unusable("too many requests at once");
-            }
-            Ok(package) => package,
+        let requests = match Requests::read(body, BATCH_LIMIT) {
+            Ok(requests) => requests,
             Err(error) => return unusable(&error.to_string()),
         };
-        let mut answers = Vec::with_capacity(package.requests.len());
-        for (index, request) in package.requests.into_iter().enumerate() {
+        let mut answers = Vec::with_capacity(requests.as_slice().len());
+        for (index, request) in requests.as_slice().iter().enumerate() {
             answers.push(match stubbed.reply(index) {
                 Some(reply) => reply.clone(),
                 None => self.execute(caller, request).await,
             });
         }
-        match package.array {
-            true => Json(answers).into_response(),
-            false => Json(answers.pop()).into_response(),
+        match requests {
+            Requests::One(_) => Json(answers.pop()).into_response(),
+            Requests::Many(_) => Json(answers).into_response(),
         }
     }
 
-    async fn execute(&self, caller: &Caller, request: Request) -> Value {
+    async fn execute(&self, caller: &Caller, request: &Request) -> Value {
         let document = match self.guard.check(&request.query) {
             Ok(document) => document,
             Err(error) => return refusal(&error.to_string()),
         };
-        let name = request.operation_name.filter(|name| !name.is_empty());
+        let name = request.operation_name.as_deref();
         if caller.0.as_ref().is_some_and(|caller| caller.access() != Access::Write) {
-            match document.operation(name.as_deref()) {
+            match document.operation(name) {
                 Ok(operation) if operation.kind() == OperationKind::Query => {}
                 Ok(_) => return refusal("a read token only reads"),
                 Err(error) => return refusal(&error.to_string()),
             }
         }
+        let variables = Variables::from_json(request.variables.clone().into());
         let mut execution =
-            async_graphql::Request::new(document.text()).variables(request.variables).data(caller.clone());
-        execution.operation_name = name;
+            async_graphql::Request::new(document.text()).variables(variables).data(caller.clone());
+        execution.operation_name = name.map(str::to_owned);
         let response = self.schema.execute(execution).await;
         serde_json::to_value(response).unwrap_or_else(|error| refusal(&error.to_string()))
     }
@@ -167,8 +136,7 @@ fn refusal(message: &str) -> Value {
 }
 
 fn unusable(message: &str) -> Response {
-    let message = format!("the body is not a GraphQL request: {message}");
-    (StatusCode::BAD_REQUEST, Json(refusal(&message))).into_response()
+    (StatusCode::BAD_REQUEST, Json(refusal(message))).into_response()
 }
 
 /// The body of an error that has nothing to do with the request, in the shape of GraphQL servers (ours: neither

@@ -6,7 +6,7 @@ use crate::{
     outcome::Outcome,
     store::{Found, KeyStore, Lookup, Record, StoreError},
 };
-use std::{sync::Arc, time::SystemTime};
+use std::{iter::repeat_n, sync::Arc, time::SystemTime};
 
 /// A client that proved who it is.
 #[derive(Debug)]
@@ -20,12 +20,15 @@ pub(super) struct Authenticated {
 /// Why nobody did, and of which client there is one.
 pub(super) type Stranger = (Outcome, Option<Arc<OAuthClient>>);
 
-/// Stands in for the secrets of a client that does not exist.
-const NOBODY: [ClientSecret; 1] = [ClientSecret::new(0, SecretHash::from_bytes([0; 32]))];
+/// How many secrets a client has at most, but for those that are written by hand.
+const MOST_SECRETS: usize = 3;
+/// Stands in for the secrets that a client lacks, also one that does not exist.
+const NOBODY: SecretHash = SecretHash::from_bytes([0; 32]);
 
 /// Finds the client whose secret was presented, unless it is nobody's or the client is not in force.
 ///
-/// Each reading costs a look into the store, a hash and a comparison, whether there is such a client or not.
+/// Each reading costs a look into the store, a hash and three comparisons, whether there is such a client or not, and
+/// however many secrets it has.
 pub(super) async fn authenticate(
     keys: &dyn KeyStore,
     readings: &[Presented],
@@ -34,9 +37,11 @@ pub(super) async fn authenticate(
     let mut verdict = Err((Outcome::UnknownKey, None));
     for reading in readings {
         let client = find(keys, &reading.client_id).await?;
-        let hash = SecretHash::of(reading.secret.expose());
-        let secrets = client.as_ref().map_or(&NOBODY[..], |client| &client.secrets);
-        let matched = hash.find_in(secrets.iter().map(|secret| secret.hash)).map(|index| secrets[index]);
+        let secrets = client.as_ref().map_or(&[][..], |client| &client.secrets);
+        let missing = repeat_n(NOBODY, MOST_SECRETS.saturating_sub(secrets.len()));
+        let hashes = secrets.iter().map(|secret| secret.hash).chain(missing);
+        let matched = SecretHash::of(reading.secret.expose()).find_in(hashes);
+        let matched = matched.and_then(|index| secrets.get(index)).copied();
         let Some(client) = client else { continue };
         let judged = match matched {
             Some(secret) => judge(client, &secret, now),
@@ -44,7 +49,7 @@ pub(super) async fn authenticate(
         };
         // One reading is right at most; of those that are not, the one that got further says why.
         let got_further = !matches!(judged, Err((Outcome::BadSignature, _)));
-        if got_further || matches!(verdict, Err((Outcome::UnknownKey, _))) {
+        if verdict.is_err() && (got_further || matches!(verdict, Err((Outcome::UnknownKey, _)))) {
             verdict = judged;
         }
     }

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    credential,
-    jwt::{Claims, PrivateKey, Profile},
+    credential::SigningKey,
+    jwt::{Claims, KeyError, PrivateKey, Profile},
     metrics::{Verifications, Watch},
     middleware::{RequestIds, Witness},
     outcome::Outcome,
@@ -81,7 +81,7 @@ pub(super) struct Shared {
     names_key: bool,
     pub(super) peer: Arc<Peer>,
     failures: Arc<Failures>,
-    signer: Arc<Mutex<Option<Parsed>>>,
+    signer: Arc<Signer>,
     turns: Arc<Semaphore>,
     pub(super) witnesses: Vec<Arc<dyn Witness>>,
     pub(super) request_ids: Arc<RequestIds>,
@@ -91,10 +91,13 @@ pub(super) struct Shared {
 /// Tells whose request it is.
 type Peer = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 
-/// The signing key that was last used, parsed.
+/// Parses the signing key, and keeps it until it is another.
+#[derive(Default)]
+struct Signer(Mutex<Option<Parsed>>);
+
+/// A signing key, known again by its public half.
 struct Parsed {
-    revision: i64,
-    kid: credential::KeyId,
+    public: Arc<[u8]>,
     key: Arc<PrivateKey>,
 }
 
@@ -131,7 +134,8 @@ impl TokenEndpoint {
         self.with(|shared| shared.clock = Arc::new(clock))
     }
 
-    /// Sets how long a token lives, in whole seconds.
+    /// Sets how long a token lives, in whole seconds. A verifier refuses one that lives for longer than
+    /// [`Profile::with_longest_lifetime`] says, a day unless it is told otherwise.
     ///
     /// # Security
     ///
@@ -270,22 +274,25 @@ impl Shared {
         }
     }
 
+    /// Signs a token on a thread for blocking work; a key that is new is parsed there as well.
     async fn issue(&self, authenticated: &Authenticated) -> Result<Zeroizing<String>, Failed> {
         let client = &authenticated.client;
-        let (key, kid) = self.signing_key().await?;
+        let stored = self.signing_key().await?;
         let subject = format!("{}:{}", client.principal, client.client_id);
-        let claims = Claims::issue(&self.profile, &subject, self.clock.now(), self.lifetime);
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Failed::internal)?;
-        let kid = self.names_key.then_some(kid);
+        let claims = Claims::issue(&self.profile, &subject, self.clock.now(), self.lifetime);
+        let (signer, names_key) = (Arc::clone(&self.signer), self.names_key);
         let signed = spawn_blocking(move || {
             let _turn = turn;
-            key.sign(&claims, kid.as_ref().map(credential::KeyId::as_str)).map(Zeroizing::new)
+            let kid = names_key.then_some(stored.public.kid.as_str());
+            signer.key(&stored)?.sign(&claims, kid).map(Zeroizing::new)
         });
         signed.await.map_err(Failed::internal)?.map_err(Failed::internal)
     }
 
-    /// The key that signs now, parsed once per revision of the keys.
-    async fn signing_key(&self) -> Result<(Arc<PrivateKey>, credential::KeyId), Failed> {
+    /// The key that signs now. One that has retired would sign what nobody accepts: a store that cannot be asked for
+    /// its successor may still know it.
+    async fn signing_key(&self) -> Result<Arc<SigningKey>, Failed> {
         let asked = async {
             match self.keys.find(Lookup::SigningKey) {
                 Found::Ready(record) => Ok(record),
@@ -293,19 +300,24 @@ impl Shared {
             }
         };
         let asked = timeout(PATIENCE, asked).await.map_err(Failed::unavailable)?;
-        let Some(Record::SigningKey(stored)) = asked.map_err(Failed::unavailable)? else {
-            return Err(Failed::unavailable("there is no key to sign tokens with"));
-        };
-        let known = |parsed: &Parsed| parsed.revision == stored.revision && parsed.kid == stored.public.kid;
-        let mut parsed = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(parsed) = parsed.as_ref().filter(|parsed| known(parsed)) {
-            return Ok((Arc::clone(&parsed.key), stored.public.kid.clone()));
+        match asked.map_err(Failed::unavailable)? {
+            Some(Record::SigningKey(stored)) if stored.public.may_sign(self.clock.now()) => Ok(stored),
+            _ => Err(Failed::unavailable("there is no key to sign tokens with")),
         }
-        let key = PrivateKey::from_pkcs8(stored.public.algorithm, &stored.private_key);
-        let key = Arc::new(key.map_err(Failed::internal)?);
-        let kid = stored.public.kid.clone();
-        *parsed = Some(Parsed { revision: stored.revision, kid, key: Arc::clone(&key) });
-        Ok((key, stored.public.kid.clone()))
+    }
+}
+
+impl Signer {
+    /// The key, parsed once.
+    fn key(&self, stored: &SigningKey) -> Result<Arc<PrivateKey>, KeyError> {
+        let public = &stored.public.public_key;
+        let mut parsed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parsed) = parsed.as_ref().filter(|parsed| parsed.public == *public) {
+            return Ok(Arc::clone(&parsed.key));
+        }
+        let key = Arc::new(PrivateKey::from_pkcs8(stored.public.algorithm, &stored.private_key)?);
+        *parsed = Some(Parsed { public: Arc::clone(public), key: Arc::clone(&key) });
+        Ok(key)
     }
 }
 

@@ -68,6 +68,7 @@ use crate::{
     signature::{Algorithm, Case, Segment, Signature, SignatureBase},
 };
 use http::{Method, Uri, request::Parts, uri::PathAndQuery};
+use memchr::memrchr;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The three segments that a signed path ends with.
@@ -261,7 +262,7 @@ impl Scheme for Corezoid {
 
 /// A path without its last segment, and that segment.
 fn split_last(path: &str) -> Option<(&str, &str)> {
-    let slash = path.bytes().rposition(|byte| byte == b'/')?;
+    let slash = memrchr(b'/', path.as_bytes())?;
     Some((&path[..slash], &path[slash + 1..]))
 }
 
@@ -291,6 +292,7 @@ mod tests {
             ("POST", signed(&long), MALFORMED),
             ("POST", signed(&SHA1.replace('c', "g")), MALFORMED),
             ("POST", signed(&SHA1.replacen("c2", "0x", 1)), MALFORMED),
+            ("POST", signed(&format!("0x{SHA1}")), MALFORMED),
             ("POST", signed("woATwqL/4L0Xp+w6t7L4qotczwQ="), Seen::Nothing),
             ("POST", signed(SHA1) + "/", Seen::Nothing),
             ("POST", signed(SHA1) + "/1", Seen::Nothing),

@@ -2,6 +2,7 @@
 
 use crate::error::ConfigError;
 use http::Method;
+use memchr::memchr;
 
 /// A method and a path template.
 ///
@@ -12,8 +13,8 @@ use http::Method;
 pub struct Route {
     method: Method,
     segments: Vec<TemplateSegment>,
-    /// What every path of this shape begins with.
-    prefix: Box<str>,
+    /// What every path of this shape begins with, and in which segment that ends.
+    prefix: (Box<str>, usize),
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,8 +36,8 @@ impl Route {
             .split('/')
             .map(|segment| TemplateSegment::parse(segment).ok_or_else(wrong))
             .collect::<Result<_, _>>()?;
-        let prefix = template.split('{').next().unwrap_or_default().into();
-        Ok(Self { method, segments, prefix })
+        let prefix = template.split('{').next().unwrap_or_default();
+        Ok(Self { method, segments, prefix: (prefix.into(), prefix.matches('/').count() - 1) })
     }
 
     /// The method.
@@ -48,11 +49,16 @@ impl Route {
     /// Whether the path has this template's shape.
     #[must_use]
     pub fn matches_path(&self, path: &str) -> bool {
-        if !path.starts_with(&*self.prefix) {
-            return false;
-        }
-        let mut given = segments(path);
-        self.segments.iter().all(|segment| match (segment, given.next()) {
+        let (prefix, known) = &self.prefix;
+        let Some(rest) = path.strip_prefix(&**prefix) else { return false };
+        // A prefix without a name after it is the whole template.
+        let Some(open) =
+            self.segments.get(*known..).filter(|open| open.iter().any(TemplateSegment::is_named))
+        else {
+            return rest.is_empty();
+        };
+        let mut given = segments(rest);
+        open.iter().all(|segment| match (segment, given.next()) {
             (TemplateSegment::Literal(literal), Some(given)) => **literal == *given,
             (TemplateSegment::Named(_), Some(given)) => !given.is_empty(),
             (_, None) => false,
@@ -62,7 +68,7 @@ impl Route {
     /// The segment of `path` that stands in the place of `{name}`.
     #[must_use]
     pub fn named<'p>(&self, name: &str, path: &'p str) -> Option<&'p str> {
-        segments(path).nth(self.place_of(name)?)
+        segments(path.strip_prefix('/').unwrap_or(path)).nth(self.place_of(name)?)
     }
 
     /// Whether one of the segments is `{name}`.
@@ -77,19 +83,22 @@ impl Route {
     }
 }
 
-/// The segments of a path: what stands between its slashes. Paths are short, and a loop over their bytes is cheaper than
-/// a search that makes itself ready for long ones.
+/// What stands between the slashes of a path, or of the end of one.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(path.strip_prefix('/').unwrap_or(path));
+    let mut rest = Some(path);
     std::iter::from_fn(move || {
         let path = rest?;
-        let end = path.bytes().position(|byte| byte == b'/');
+        let end = memchr(b'/', path.as_bytes());
         rest = end.map(|end| &path[end + 1..]);
         Some(&path[..end.unwrap_or(path.len())])
     })
 }
 
 impl TemplateSegment {
+    const fn is_named(&self) -> bool {
+        matches!(self, Self::Named(_))
+    }
+
     fn parse(segment: &str) -> Option<Self> {
         match segment.strip_prefix('{').map(|rest| rest.strip_suffix('}')) {
             None if segment.contains(['{', '}']) => None,

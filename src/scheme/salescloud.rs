@@ -137,12 +137,14 @@ fn token(value: &HeaderValue) -> Result<Option<&[u8]>, VerifyError> {
 }
 
 /// 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
-fn is_uuid(text: &str) -> bool {
+fn uuid(value: &HeaderValue) -> Result<&str, VerifyError> {
     const DASHES: [usize; 4] = [8, 13, 18, 23];
-    let Ok(bytes) = <&[u8; 36]>::try_from(text.as_bytes()) else { return false };
-    let mut others = *bytes;
-    let dashes = DASHES.iter().all(|&place| std::mem::replace(&mut others[place], b'0') == b'-');
-    dashes & others.iter().fold(true, |all, byte| all & byte.is_ascii_hexdigit())
+    let text = value.to_str().ok().filter(|text| {
+        let Ok(mut digits) = <[u8; 36]>::try_from(text.as_bytes()) else { return false };
+        let dashes = DASHES.iter().all(|&place| std::mem::replace(&mut digits[place], b'0') == b'-');
+        dashes & digits.iter().fold(true, |all, byte| all & byte.is_ascii_hexdigit())
+    });
+    text.ok_or(VerifyError::malformed("application and organization must be UUIDs"))
 }
 
 impl Scheme for SalesCloud {
@@ -184,11 +186,9 @@ impl Scheme for SalesCloud {
             (None, None, None) if organization.is_none() => return Ok(None),
             _ => return Err(VerifyError::malformed("SalesCloud's headers are incomplete")),
         };
-        let (application, public_key) = (text(application)?, text(public_key)?);
-        let organization = organization.map(text).transpose()?;
-        if !is_uuid(application) || !organization.is_none_or(is_uuid) {
-            return Err(VerifyError::malformed("application and organization must be UUIDs"));
-        }
+        let application = uuid(application)?;
+        let organization = organization.map(uuid).transpose()?;
+        let public_key = text(public_key)?;
         if !public_key.bytes().fold(true, |all, byte| all & byte.is_ascii_alphanumeric()) {
             return Err(VerifyError::malformed("the public key must be letters and digits"));
         }

@@ -45,6 +45,16 @@ impl<'m> Segment<'m> {
     pub fn in_json(text: impl Into<Cow<'m, str>>) -> Self {
         Self::InJson(text.into())
     }
+
+    /// In which form this is the place of the body; `None` if it is another's.
+    const fn body_form(&self) -> Option<BodyForm> {
+        match self {
+            Self::Body => Some(BodyForm::Raw),
+            Self::BodyInJson => Some(BodyForm::InJson),
+            Self::BodyReduced => Some(BodyForm::Reduced),
+            Self::Bytes(_) | Self::InJson(_) | Self::Secret => None,
+        }
+    }
 }
 
 /// In which form the body goes into the signature.
@@ -148,13 +158,13 @@ impl<'m> SignatureBase<'m> {
 
     /// How the body enters.
     pub(super) fn body_form(&self) -> BodyForm {
-        let form = |segment: &Segment<'_>| match segment {
-            Segment::Body => Some(BodyForm::Raw),
-            Segment::BodyInJson => Some(BodyForm::InJson),
-            Segment::BodyReduced => Some(BodyForm::Reduced),
-            Segment::Bytes(_) | Segment::InJson(_) | Segment::Secret => None,
-        };
-        self.0.iter().find_map(form).unwrap_or(BodyForm::Absent)
+        self.0.iter().find_map(Segment::body_form).unwrap_or(BodyForm::Absent)
+    }
+
+    /// The segments before the body, and those after it.
+    pub(super) fn around_the_body(&self) -> (&[Segment<'m>], &[Segment<'m>]) {
+        let body = self.0.iter().position(|segment| segment.body_form().is_some());
+        body.and_then(|body| Some((self.0.get(..body)?, self.0.get(body + 1..)?))).unwrap_or((&self.0, &[]))
     }
 
     /// The base over a given body, for people: `{SECRET}` stands in the secret's place.

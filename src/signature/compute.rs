@@ -2,9 +2,10 @@
 
 use super::{
     Algorithm, BodyForm, MacKey, Segment, Signature, SignatureBase,
-    escape::{BLOCK, Stage, Utf8},
+    escape::{BLOCK, Stage},
     key::Keyed,
     multipart::Multipart,
+    utf8::Utf8,
 };
 use crate::secret::Secret;
 use hmac::{
@@ -32,6 +33,8 @@ const SLICE: usize = 64;
 #[derive(Default)]
 pub struct Computation {
     lanes: SmallVec<[Lane; 1]>,
+    /// What comes after the body, for each base.
+    tails: SmallVec<[Tail; 1]>,
     body: BodyForm,
     utf8: Utf8,
     /// The body, where it is to be reduced.
@@ -54,9 +57,13 @@ struct Lane {
     /// How many bytes of its block the hash has, and keeps until the block is full.
     filled: usize,
     at: Matched,
-    /// What comes after the body, escapes applied; the secret goes in before the bytes at these places.
-    tail: SmallVec<[u8; 64]>,
-    secrets_in_tail: SmallVec<[usize; 2]>,
+}
+
+/// The end of a text, escapes applied; the secret goes in before the bytes at these places.
+#[derive(Default)]
+struct Tail {
+    bytes: SmallVec<[u8; 64]>,
+    secrets: SmallVec<[usize; 2]>,
 }
 
 enum State {
@@ -83,10 +90,15 @@ impl Computation {
     ) {
         self.body = bases.first().map_or(BodyForm::Absent, SignatureBase::body_form);
         for (b, base) in bases.iter().enumerate() {
+            let (head, tail) = base.around_the_body();
+            self.tails.push(Tail::default());
+            if let Some(place) = self.tails.last_mut() {
+                place.keep(tail);
+            }
             for (k, key) in keys.clone().enumerate() {
                 self.lanes.push(Lane::new(key, Matched { base: b, key: k }));
                 if let Some(lane) = self.lanes.last_mut() {
-                    lane.begin(base, key.secret());
+                    lane.begin(head, key.secret());
                 }
             }
         }
@@ -134,7 +146,8 @@ impl Computation {
         self.complete();
         let mut found = u32::MAX;
         for (index, lane) in (0_u32..).zip(&mut self.lanes) {
-            let same = lane.finish().map_or_else(|| 0.into(), |computed| same(&computed, presented));
+            let same =
+                lane.finish(&self.tails).map_or_else(|| 0.into(), |computed| same(&computed, presented));
             found.conditional_assign(&index, same);
         }
         let found = usize::try_from(found).ok().filter(|_| self.is_whole());
@@ -147,7 +160,7 @@ impl Computation {
     pub fn sign(mut self) -> Option<Signature> {
         self.complete();
         let whole = self.is_whole();
-        self.lanes.first_mut().filter(|_| whole).and_then(Lane::finish)
+        self.lanes.first_mut().filter(|_| whole).and_then(|lane| lane.finish(&self.tails))
     }
 
     /// How many hashes run over each byte of the body.
@@ -174,11 +187,17 @@ fn same(computed: &Signature, presented: &Signature) -> Choice {
     computed.words().ct_eq(&presented.words()) & algorithm.into()
 }
 
-/// Feeds the lanes in turns. A slice ends where a block of its lane does, so that the hash need not copy it.
+/// Feeds the lanes.
+#[inline(always)]
 fn feed(lanes: &mut [Lane], bytes: &[u8]) {
-    if let [lane] = lanes {
-        return lane.update(bytes);
+    match lanes {
+        [lane] => lane.update(bytes),
+        lanes => feed_in_turns(lanes, bytes),
     }
+}
+
+/// Feeds the lanes in turns. A slice ends where a block of its lane does, so that the hash need not copy it.
+fn feed_in_turns(lanes: &mut [Lane], bytes: &[u8]) {
     for start in (0..bytes.len() + BLOCK).step_by(SLICE) {
         for lane in &mut *lanes {
             let cut = |place: usize| place.saturating_sub(lane.filled).min(bytes.len());
@@ -192,24 +211,13 @@ fn feed(lanes: &mut [Lane], bytes: &[u8]) {
 
 impl Lane {
     fn new(key: &MacKey, at: Matched) -> Self {
-        Self {
-            state: State::new(key),
-            filled: 0,
-            at,
-            tail: SmallVec::new(),
-            secrets_in_tail: SmallVec::new(),
-        }
+        Self { state: State::new(key), filled: 0, at }
     }
 
-    /// Takes in what stands before the body, and keeps what comes after it.
-    fn begin(&mut self, base: &SignatureBase<'_>, secret: &[u8]) {
-        let segments = base.segments();
-        let body = |segment: &Segment<'_>| {
-            matches!(segment, Segment::Body | Segment::BodyInJson | Segment::BodyReduced)
-        };
-        let split = segments.iter().position(body).unwrap_or(segments.len());
+    /// Takes in what stands before the body.
+    fn begin(&mut self, head: &[Segment<'_>], secret: &[u8]) {
         let mut stage = Stage::new(|bytes| self.update(bytes));
-        for segment in &segments[..split] {
+        for segment in head {
             match segment {
                 Segment::Bytes(bytes) => stage.raw(bytes),
                 Segment::InJson(text) => stage.escaped(text.as_bytes()),
@@ -218,39 +226,42 @@ impl Lane {
             }
         }
         stage.finish();
-        self.keep_tail(segments.get(split + 1..).unwrap_or_default());
     }
 
+    #[inline(always)]
     fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.filled = (self.filled + bytes.len()) % BLOCK;
     }
 
-    fn keep_tail(&mut self, segments: &[Segment<'_>]) {
-        for segment in segments {
-            match segment {
-                Segment::Bytes(bytes) => self.tail.extend_from_slice(bytes),
-                Segment::InJson(text) => {
-                    let mut stage = Stage::new(|bytes| self.tail.extend_from_slice(bytes));
-                    stage.escaped(text.as_bytes());
-                    stage.finish();
-                }
-                Segment::Secret => self.secrets_in_tail.push(self.tail.len()),
-                Segment::Body | Segment::BodyInJson | Segment::BodyReduced => {}
-            }
-        }
-    }
-
     /// The signature; `None` if it was asked for before.
-    fn finish(&mut self) -> Option<Signature> {
+    fn finish(&mut self, tails: &[Tail]) -> Option<Signature> {
+        let Tail { bytes, secrets } = tails.get(self.at.base)?;
         let mut done = 0;
-        for &place in &self.secrets_in_tail {
-            self.state.update(&self.tail[done..place]);
+        for &place in secrets {
+            self.state.update(&bytes[done..place]);
             self.state.update_secret();
             done = place;
         }
-        self.state.update(&self.tail[done..]);
+        self.state.update(&bytes[done..]);
         self.state.finish()
+    }
+}
+
+impl Tail {
+    fn keep(&mut self, segments: &[Segment<'_>]) {
+        for segment in segments {
+            match segment {
+                Segment::Bytes(bytes) => self.bytes.extend_from_slice(bytes),
+                Segment::InJson(text) => {
+                    let mut stage = Stage::new(|bytes| self.bytes.extend_from_slice(bytes));
+                    stage.escaped(text.as_bytes());
+                    stage.finish();
+                }
+                Segment::Secret => self.secrets.push(self.bytes.len()),
+                Segment::Body | Segment::BodyInJson | Segment::BodyReduced => {}
+            }
+        }
     }
 }
 
@@ -274,6 +285,7 @@ impl State {
         }
     }
 
+    #[inline(always)]
     fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::HmacSha256(mac, buffer) => {

@@ -51,13 +51,14 @@ impl Signature {
     ///
     /// [`EncodingError`] for any other length, character or case.
     pub fn from_hex(algorithm: Algorithm, text: impl AsRef<[u8]>, case: Case) -> Result<Self, EncodingError> {
-        let text = text.as_ref();
-        // The decoder takes either case, so the case is judged here.
-        if case == Case::Lower && text.iter().any(u8::is_ascii_uppercase) {
+        let (text, len) = (text.as_ref(), algorithm.signature_len());
+        // The decoder takes either case and skips a leading `0x`, so case and length are judged here.
+        let upper = case == Case::Lower && text.iter().any(u8::is_ascii_uppercase);
+        if upper || text.len() != 2 * len {
             return Err(EncodingError(()));
         }
         let mut bytes = [0; LONGEST];
-        hex::decode_to_slice(text, &mut bytes[..algorithm.signature_len()]).map_err(|_| EncodingError(()))?;
+        hex::decode_to_slice(text, &mut bytes[..len]).map_err(|_| EncodingError(()))?;
         Ok(Self { bytes, algorithm })
     }
 
@@ -133,7 +134,9 @@ mod tests {
         let upper = text.to_uppercase();
         assert!(Signature::from_hex(SHA1, &upper, Case::Lower).is_err());
         assert_eq!(Signature::from_hex(SHA1, &upper, Case::Any).unwrap().to_hex(), text);
-        for wrong in ["", &text[..38], &text[..39], &format!("{text}00"), &format!(" {text}")] {
+        for wrong in
+            ["", &text[..38], &text[..39], &format!("{text}00"), &format!(" {text}"), &format!("0x{text}")]
+        {
             assert!(Signature::from_hex(SHA1, wrong, Case::Any).is_err(), "{wrong:?}");
         }
         assert!(Signature::from_hex(SHA1, text.replace('c', "g"), Case::Any).is_err());

@@ -2,7 +2,9 @@
 //!
 //! Only `"`, `\` and the control characters below U+0020 are escaped: `\b \t \n \f \r`, the others as `\u00xx` in
 //! lower case. `/`, U+007F, U+2028 and everything beyond stay as they are. For valid UTF-8 that can be decided byte by
-//! byte.
+//! byte, and is decided for sixteen at a time.
+
+use fearless_simd::{Level, dispatch, prelude::*, u8x16, u64x2};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -34,13 +36,17 @@ pub(super) struct Stage<F: FnMut(&[u8])> {
     sink: F,
 }
 
-/// Small, so that a processor begins to escape while it still waits for the last rounds of a hash.
-const SIZE: usize = 192;
+/// Once there is more, whole blocks are handed over: two of them mostly. With fewer a call costs too much, and with more
+/// a processor no longer looks so far ahead that it escapes while it waits for the last rounds of a hash.
+const FULL: usize = 160;
+/// What there is at most: one more vector, each byte of it with a backslash.
+const MOST: usize = FULL + 2 * VECTOR;
+/// With room behind it to move a block, whole, to the front: the less of it is left, the less matters.
+const SIZE: usize = MOST + BLOCK;
 /// Block size of SHA-1 and SHA-256.
 pub(super) const BLOCK: usize = 64;
-/// Longest escape of one byte: `\u00xx`.
-const WIDEST: usize = 6;
-const WORD: usize = 8;
+/// Bytes that are escaped together.
+const VECTOR: usize = 16;
 
 impl<F: FnMut(&[u8])> Stage<F> {
     pub(super) const fn new(sink: F) -> Self {
@@ -54,40 +60,62 @@ impl<F: FnMut(&[u8])> Stage<F> {
 
     /// Appends bytes as they are.
     pub(super) fn raw(&mut self, mut bytes: &[u8]) {
+        // Most texts are short.
+        if let Some(room) = self.buffer.get_mut(self.len..self.len + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.len += bytes.len();
+            return;
+        }
         while !bytes.is_empty() {
-            if self.len + BLOCK > SIZE {
+            if self.len > FULL {
                 self.len = self.hand_over_blocks(self.len);
             }
-            let now = bytes.len().min(SIZE - self.len);
+            let now = bytes.len().min(MOST - self.len);
             self.buffer[self.len..self.len + now].copy_from_slice(&bytes[..now]);
             self.len += now;
             bytes = &bytes[now..];
         }
     }
 
-    /// Appends text, escaped, two words at a time: if no byte of them needs an escape they are copied as they are.
+    /// Appends text, escaped.
     pub(super) fn escaped(&mut self, text: &[u8]) {
-        let (pairs, rest) = text.as_chunks::<{ 2 * WORD }>();
-        let mut len = self.len;
-        for pair in pairs {
-            if len + 2 * WORD * WIDEST > SIZE {
-                len = self.hand_over_blocks(len);
-            }
-            let both = u128::from_le_bytes(*pair);
-            let words = [both as u64, (both >> 64) as u64];
-            if words.iter().all(|word| controls(*word) | marks(*word) == 0) {
-                self.buffer[len..len + 2 * WORD].copy_from_slice(pair);
-                len += 2 * WORD;
-            } else {
-                len = escape_word(&mut self.buffer, len, words[0]);
-                len = escape_word(&mut self.buffer, len, words[1]);
-            }
+        self.escaped_with(Level::new(), text);
+    }
+
+    /// With what this processor has of vector instructions.
+    fn escaped_with(&mut self, level: Level, text: &[u8]) {
+        let vectors = if level.is_fallback() { &[] } else { text.as_chunks().0 };
+        if !vectors.is_empty() {
+            dispatch!(level, simd => self.vectors(simd, vectors));
         }
-        for &byte in rest {
-            if len + WIDEST > SIZE {
+        self.bytes(&text[vectors.as_flattened().len()..]);
+    }
+
+    /// Appends text, escaped byte by byte.
+    #[inline(never)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if self.len > FULL {
+                self.len = self.hand_over_blocks(self.len);
+            }
+            self.len = escape(&mut self.buffer, self.len, byte);
+        }
+    }
+
+    #[inline(always)]
+    fn vectors<S: Simd>(&mut self, simd: S, vectors: &[[u8; VECTOR]]) {
+        let mut len = self.len;
+        for vector in vectors {
+            if len > FULL {
                 len = self.hand_over_blocks(len);
             }
-            len = escape(&mut self.buffer, len, byte);
+            if let Some(more) = escape_vector(simd, vector, &mut self.buffer[len..]) {
+                len += more;
+            } else {
+                self.len = len;
+                self.bytes(vector);
+                len = self.len;
+            }
         }
         self.len = len;
     }
@@ -107,29 +135,14 @@ impl<F: FnMut(&[u8])> Stage<F> {
     }
 
     /// Hands over what is staged, of more than a block, up to the end of a block, and says how much is left.
+    #[inline(always)]
     fn hand_over_blocks(&mut self, len: usize) -> usize {
         let whole = len - (self.offset + len) % BLOCK;
         self.offset = 0;
         (self.sink)(&self.buffer[..whole]);
-        self.buffer.copy_within(whole..len, 0);
+        self.buffer.copy_within(whole..whole + BLOCK, 0);
         len - whole
     }
-}
-
-/// Appends eight bytes, escaped. Which of them need it is not predictable, so that it is not asked, but looked up.
-#[inline(always)]
-fn escape_word(buffer: &mut [u8; SIZE], mut len: usize, word: u64) -> usize {
-    if controls(word) != 0 {
-        // They become other letters.
-        return word.to_le_bytes().into_iter().fold(len, |len, byte| escape(buffer, len, byte));
-    }
-    let marks = marks(word);
-    for (half, marks) in [(word as u32, marks as u32), ((word >> 32) as u32, (marks >> 32) as u32)] {
-        let spread = &SPREADS[which(marks)];
-        buffer[len..len + WORD].copy_from_slice(&spread.apply(half).to_le_bytes());
-        len += spread.len;
-    }
-    len
 }
 
 /// Appends a byte, escaped.
@@ -153,72 +166,71 @@ fn escape(buffer: &mut [u8; SIZE], len: usize, byte: u8) -> usize {
     }
 }
 
-const LOW: u64 = 0x0101_0101_0101_0101;
+/// The bytes that get a backslash before them and, most of them, another letter; each in the place that its low four bits
+/// name. U+000C shares its place with the backslash and gives way. In the other places stands one that is of none of them.
+const MARKED: [u8; VECTOR] = by_low_bits(b"\"\\\x08\t\n\r", false);
+/// What these bytes become.
+const LETTERS: [u8; VECTOR] = by_low_bits(b"\"\\\x08\t\n\r", true);
 
-/// The high bit of each byte that is zero.
-const fn zeros(word: u64) -> u64 {
-    const SEVEN: u64 = LOW * 0x7f;
-    !(((word & SEVEN) + SEVEN) | word) & !SEVEN
-}
-
-/// The high bit of each byte that is a control character.
-const fn controls(word: u64) -> u64 {
-    zeros(word & (LOW * 0xe0))
-}
-
-/// The high bit of each byte that is a quotation mark or a backslash.
-const fn marks(word: u64) -> u64 {
-    zeros(word ^ (LOW * b'"' as u64)) | zeros(word ^ (LOW * b'\\' as u64))
-}
-
-/// How four bytes make room for backslashes before some of them.
-#[derive(Clone, Copy)]
-struct Spread {
-    /// The bytes that move on by 0, 1, 2, 3 and 4 places.
-    moves: [u32; 5],
-    /// The backslashes, in their places.
-    backslashes: u64,
-    /// How long they are together.
-    len: usize,
-}
-
-impl Spread {
-    /// For the four bytes whose bits are set.
-    const fn new(marked: usize) -> Self {
-        let mut spread = Self { moves: [0; 5], backslashes: 0, len: 4 };
-        let (mut byte, mut pushed) = (0, 0);
-        while byte < 4 {
-            if marked >> byte & 1 == 1 {
-                spread.backslashes |= (b'\\' as u64) << (8 * (byte + pushed));
-                pushed += 1;
-                spread.len += 1;
-            }
-            spread.moves[pushed] |= 0xff << (8 * byte);
-            byte += 1;
-        }
-        spread
+const fn by_low_bits(bytes: &[u8], letters: bool) -> [u8; VECTOR] {
+    let mut table = [b'"'; VECTOR];
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        table[(byte & 15) as usize] = if letters { CLASS[byte as usize] } else { byte };
+        at += 1;
     }
-
-    fn apply(&self, bytes: u32) -> u64 {
-        let moved = |by: usize| u64::from(bytes & self.moves[by]) << (8 * by);
-        moved(0) | moved(1) | moved(2) | moved(3) | moved(4) | self.backslashes
-    }
+    table
 }
 
-/// One for each choice of bytes among four.
-static SPREADS: [Spread; 16] = {
-    let mut spreads = [Spread::new(0); 16];
+/// Half a vector, and how many backslashes may be among it.
+const HALF: usize = VECTOR / 2;
+
+/// Where each byte comes from when backslashes stand before some of eight: from one of them, or from the backslashes
+/// behind them. One for each choice among the eight.
+static SPREADS: Aligned = Aligned({
+    let mut spreads = [[HALF as u8; VECTOR]; 1 << HALF];
     let mut marked = 0;
     while marked < spreads.len() {
-        spreads[marked] = Spread::new(marked);
+        let (mut byte, mut place) = (0, 0);
+        while byte < HALF {
+            place += marked >> byte & 1;
+            spreads[marked][place] = byte as u8;
+            (byte, place) = (byte + 1, place + 1);
+        }
         marked += 1;
     }
     spreads
-};
+});
 
-/// The high bits of four bytes, side by side.
-const fn which(marks: u32) -> usize {
-    (marks.wrapping_mul(1 << 21 | 1 << 14 | 1 << 7 | 1) >> 28) as usize
+/// None of them lies across two lines of a cache.
+#[repr(align(16))]
+struct Aligned([[u8; VECTOR]; 1 << HALF]);
+
+/// Writes sixteen bytes, escaped, into room for twice as many, and says how many they have become; `None` if one needs
+/// more than a backslash. Which of the others need one is not predictable, so that it is not asked, but looked up.
+#[inline(always)]
+fn escape_vector<S: Simd>(simd: S, bytes: &[u8; VECTOR], room: &mut [u8]) -> Option<usize> {
+    let table = |table: [u8; VECTOR]| -> u8x16<S> { table.simd_into(simd) };
+    let bytes = table(*bytes);
+    let low_bits = bytes & 15;
+    let marked = table(MARKED).swizzle_dyn_within_blocks(low_bits).simd_eq(bytes);
+    if (bytes.simd_lt(0x20) & !marked).any_true() {
+        return None;
+    }
+    let letters = marked.select(table(LETTERS).swizzle_dyn_within_blocks(low_bits), bytes);
+    let letters = letters.bitcast::<u64x2<S>>();
+    let backslashes = u8x16::splat(simd, b'\\').bitcast::<u64x2<S>>();
+    let mut len = 0;
+    for (half, marked) in [letters.zip_low(backslashes), letters.zip_high(backslashes)]
+        .into_iter()
+        .zip((marked.to_bitmask() as u16).to_le_bytes())
+    {
+        let spread = half.bitcast::<u8x16<S>>().swizzle_dyn_within_blocks(SPREADS.0[usize::from(marked)]);
+        room[len..len + VECTOR].copy_from_slice(spread.as_slice());
+        len += HALF + marked.count_ones() as usize;
+    }
+    Some(len)
 }
 
 /// Appends `text`, escaped, to a vector.
@@ -228,52 +240,41 @@ pub(super) fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
     stage.finish();
 }
 
-/// Whether bytes that arrive in pieces are UTF-8; a character may lie across pieces.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Utf8 {
-    /// The beginning of a character whose end has not arrived.
-    pending: [u8; 4],
-    len: usize,
-    broken: bool,
-}
-
-impl Utf8 {
-    pub(super) fn update(&mut self, mut bytes: &[u8]) {
-        while self.len > 0 && !self.broken {
-            let Some((&next, rest)) = bytes.split_first() else { return };
-            self.pending[self.len] = next;
-            self.len += 1;
-            bytes = rest;
-            match std::str::from_utf8(&self.pending[..self.len]) {
-                Ok(_) => self.len = 0,
-                Err(error) => self.broken = error.error_len().is_some(),
-            }
-        }
-        if let Err(error) = std::str::from_utf8(bytes) {
-            let tail = &bytes[error.valid_up_to()..];
-            self.broken |= error.error_len().is_some();
-            if !self.broken {
-                self.pending[..tail.len()].copy_from_slice(tail);
-                self.len = tail.len();
-            }
-        }
-    }
-
-    /// Whether everything so far is UTF-8 and no character is left unfinished.
-    pub(super) const fn is_complete(self) -> bool {
-        !self.broken && self.len == 0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn escaped(text: &[u8]) -> Vec<u8> {
+    fn escaped(level: Level, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        escape_into(&mut out, text);
+        let mut stage = Stage::new(|bytes| out.extend_from_slice(bytes));
+        stage.escaped_with(level, text);
+        stage.finish();
         out
+    }
+
+    /// Every kind of vectors that this processor has.
+    fn levels() -> Vec<Level> {
+        let best = Level::new();
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        let levels = [
+            best.as_sse2().map(Level::Sse2),
+            best.as_sse4_2().map(Level::Sse4_2),
+            best.as_avx2().map(Level::Avx2),
+            best.as_avx512().map(Level::Avx512),
+        ];
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        let levels = [Some(best)];
+        levels.into_iter().flatten().collect()
+    }
+
+    fn byte_by_byte(text: &[u8]) -> Vec<u8> {
+        text.iter().fold(Vec::new(), |mut out, &byte| {
+            let mut room = [0; SIZE];
+            let len = escape(&mut room, 0, byte);
+            out.extend_from_slice(&room[..len]);
+            out
+        })
     }
 
     #[test]
@@ -282,31 +283,22 @@ mod tests {
             let text: String = (start..start + 0x400).filter_map(char::from_u32).collect();
             let quoted = serde_json::to_string(&text).unwrap();
             let inside = &quoted.as_bytes()[1..quoted.len() - 1];
-            assert!(escaped(text.as_bytes()) == inside, "block {start:#x}");
+            for level in levels() {
+                assert!(escaped(level, text.as_bytes()) == inside, "block {start:#x}, {level:?}");
+            }
         }
     }
 
     #[test]
-    fn utf8_across_pieces_is_judged_like_the_whole() {
-        let cases: [&[u8]; 12] = [
-            b"plain",
-            "é😀\u{2028}z".as_bytes(),
-            b"\xff",
-            b"\xc3",
-            b"\xc3\x28",
-            b"\xe2\x82",
-            b"\xf0\x9f\x98\x80",
-            b"\xed\xa0\x80",
-            b"\xf4\x90\x80\x80",
-            b"\xc0\xaf",
-            b"a\x80b",
-            b"",
-        ];
-        for bytes in cases {
-            for size in 1..=bytes.len().max(1) {
-                let mut utf8 = Utf8::default();
-                bytes.chunks(size).for_each(|piece| utf8.update(piece));
-                assert_eq!(utf8.is_complete(), std::str::from_utf8(bytes).is_ok(), "{bytes:x?} by {size}");
+    fn each_byte_is_escaped_in_each_place_of_a_vector() {
+        for byte in 0..=u8::MAX {
+            for place in 0..VECTOR {
+                let mut text = *b"0123456789abcdef\"\"\"\"\"\"\"\"\\\\\\\\\\\\\\\\";
+                text[place] = byte;
+                text[31 - place] = byte;
+                for level in levels() {
+                    assert_eq!(escaped(level, &text), byte_by_byte(&text), "{text:x?}, {level:?}");
+                }
             }
         }
     }
@@ -325,12 +317,14 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_in_any_pieces_are_judged_like_the_whole(
-            bytes in prop::collection::vec(any::<u8>(), 0..40), size in 1_usize..8,
+        fn any_bytes_are_escaped_alike_with_and_without_vectors(
+            bytes in prop::collection::vec(
+                prop_oneof![4 => any::<u8>(), 4 => Just(b'"'), 4 => Just(b'\\'), 1 => 0_u8..0x20], 0..700,
+            ),
         ) {
-            let mut utf8 = Utf8::default();
-            bytes.chunks(size).for_each(|piece| utf8.update(piece));
-            prop_assert_eq!(utf8.is_complete(), std::str::from_utf8(&bytes).is_ok());
+            for level in levels() {
+                prop_assert_eq!(escaped(level, &bytes), byte_by_byte(&bytes), "{:?}", level);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ mod escape;
 mod key;
 mod multipart;
 mod trial;
+mod utf8;
 
 pub(crate) use self::trial::{Hash, Keying, Way, reproduced};
 pub use self::{

@@ -106,10 +106,10 @@ struct Shared {
     current: Arc<Mutex<Option<Current>>>,
 }
 
-/// The token keys of one revision, parsed.
+/// The token keys as the store told them last, parsed.
 #[derive(Clone, Debug)]
 struct Current {
-    revision: i64,
+    keys: Arc<TokenKeys>,
     tokens: Arc<TokenVerifier>,
 }
 
@@ -206,18 +206,22 @@ impl Shared {
         self.verifier(&keys)?.verify(token, self.clock.now())
     }
 
-    /// The verifier for these keys, made anew when they have changed. An answer of the store that was overtaken by a
-    /// newer one changes nothing.
-    fn verifier(&self, keys: &TokenKeys) -> Result<Arc<TokenVerifier>, VerifyError> {
+    /// The verifier for just these keys, made anew when they are others than the last. No revision is taken for newer:
+    /// a database that was set back to an earlier state counts from there.
+    fn verifier(&self, keys: &Arc<TokenKeys>) -> Result<Arc<TokenVerifier>, VerifyError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(current) = current.as_ref().filter(|current| current.revision >= keys.revision) {
+        if let Some(current) = current.as_mut()
+            && (Arc::ptr_eq(&current.keys, keys) || current.keys == *keys)
+        {
+            // Read anew, and the same: the next look need not compare them.
+            current.keys = Arc::clone(keys);
             return Ok(Arc::clone(&current.tokens));
         }
         let parsed: Result<Vec<_>, _> = keys.keys.iter().map(PublicKey::try_from).collect();
         let parsed =
             parsed.map_err(|error| VerifyError::with_source(VerifyErrorKind::StoreUnavailable, error))?;
         let tokens = Arc::new(TokenVerifier::new(KeySet::new(parsed), self.profile.clone()));
-        *current = Some(Current { revision: keys.revision, tokens: Arc::clone(&tokens) });
+        *current = Some(Current { keys: Arc::clone(keys), tokens: Arc::clone(&tokens) });
         Ok(tokens)
     }
 

@@ -119,15 +119,17 @@ impl SignatureVerifier {
     /// what is not has to be waited for.
     fn seek(&self, key_id: &str, organization: Option<&str>, place: &mut Records) -> Option<Seeking> {
         let scheme = self.scheme.name();
-        let mut app = match (self.scheme.tenancy(), organization) {
+        let app = match (self.scheme.tenancy(), organization) {
             (Tenancy::Installed, Some(organization)) => {
                 self.keys.find(Lookup::Installation { scheme, key_id, organization })
             }
             _ => Found::Ready(None),
         };
         let mut key = self.keys.find(Lookup::Key { scheme, key_id });
-        if let (Found::Ready(key), Found::Ready(app)) = (&mut key, &mut app) {
-            *place = Records::new(key.take(), app.as_ref());
+        if let (Found::Ready(key), Found::Ready(app)) = (&mut key, &app) {
+            // The record is large, and moves once.
+            place.key = key.take();
+            place.installed = Records::says_installed(app.as_ref());
             return None;
         }
         Some(Seeking(Box::pin(
@@ -340,10 +342,14 @@ fn unavailable(error: StoreError) -> VerifyError {
 }
 
 impl Records {
+    const fn says_installed(app: Option<&Record>) -> bool {
+        matches!(app, Some(Record::Installation(_)))
+    }
+
     fn new(key: Option<Record>, app: Option<&Record>) -> Self {
         Self {
             key,
-            installed: matches!(app, Some(Record::Installation(_))),
+            installed: Self::says_installed(app),
             #[cfg(feature = "oauth2")]
             claims: None,
         }

@@ -277,6 +277,15 @@ async fn who_may_only_read_runs_queries_and_nothing_else() {
         );
         assert!(!server.post_as(&reader(), &body).await.0, "{body}");
     }
+    for odd in [
+        // Twice where nobody looks, and a request without names.
+        r#"{"query":"query Q($a: Int) { me { id } }","variables":{"a":1,"\u0061":2}}"#.to_owned(),
+        r#"{"query":"{ me { id } }","extensions":{"a":{"b":1,"b":2}}}"#.to_owned(),
+        r#"[["{ me { id } }",{},null]]"#.to_owned(),
+        json!([[refused[0]["query"]]]).to_string(),
+    ] {
+        assert!(!server.post_as(&reader(), &odd).await.0, "{odd}");
+    }
     let names = server.data(Some("acme"), query("{ titles { name } }")).await;
     assert!(!names.to_string().contains("Changed"), "{names}");
 }

@@ -4,7 +4,7 @@
 use super::{
     CacheLimits,
     key::{Asked, Key},
-    terms::Commons,
+    terms::{Commons, Kept},
     trust::View,
 };
 use crate::{
@@ -26,11 +26,19 @@ pub(super) struct Entries {
     limits: CacheLimits,
 }
 
+/// The parts of a [`Stamp`] stand alone, which leaves their padding to `used`: there may be a million of these.
 struct Entry {
-    stamp: Stamp,
+    at: u64,
+    epoch: u32,
     /// Whether it was used since the last sweep.
     used: AtomicBool,
-    record: Record,
+    record: Kept,
+}
+
+impl Entry {
+    const fn stamp(&self) -> Stamp {
+        Stamp { at: self.at, epoch: self.epoch }
+    }
 }
 
 /// As of when something is known.
@@ -43,9 +51,9 @@ pub(super) struct Stamp {
 }
 
 /// What an entry is good for.
-pub(super) enum Hit {
+pub(super) enum Hit<'e> {
     /// It answers.
-    Fresh(Option<Record>),
+    Fresh(Option<&'e Kept>),
     /// It answers if the store cannot be asked; see [`View::last_resort`].
     Stale,
     /// There is none, or none that can be trusted.
@@ -66,42 +74,45 @@ impl Entries {
         }
     }
 
-    /// Looks an entry up. `view` says what may be trusted at this moment.
-    pub(super) fn get(&self, lookup: Lookup<'_>, view: View) -> Hit {
+    /// Looks an entry up, and tells `then`, while the guard holds it, so that nothing is copied but to where it goes.
+    /// `view` says what may be trusted at this moment.
+    #[inline]
+    pub(super) fn look_up<T>(&self, lookup: Lookup<'_>, view: View, then: impl FnOnce(Hit<'_>) -> T) -> T {
         let asked = Asked(lookup);
         let guard = self.found.guard();
-        let Some(entry) = self.found.get(&asked, &guard) else { return self.get_absent(&asked, view) };
-        let age = view.age(entry.stamp);
-        if age < view.fresh {
-            // Written once a sweep, not once a hit: a busy key is read by every thread at once.
-            if !entry.used.load(Ordering::Relaxed) {
-                entry.used.store(true, Ordering::Relaxed);
-            }
-            return Hit::Fresh(Some(entry.record.clone()));
+        let Some(entry) = self.found.get(&asked, &guard) else {
+            return then(if self.is_absent(&asked, view) { Hit::Fresh(None) } else { Hit::Miss });
+        };
+        let age = view.age(entry.stamp());
+        if age >= view.fresh {
+            return then(if age < view.usable { Hit::Stale } else { Hit::Miss });
         }
-        if age < view.usable { Hit::Stale } else { Hit::Miss }
+        // Written once a sweep, not once a hit: a busy key is read by every thread at once.
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        then(Hit::Fresh(Some(&entry.record)))
     }
 
-    fn get_absent(&self, asked: &Asked<'_>, view: View) -> Hit {
+    fn is_absent(&self, asked: &Asked<'_>, view: View) -> bool {
         let guard = self.absent.guard();
-        match self.absent.get(asked, &guard) {
-            Some(stamp) if view.age(*stamp) < view.fresh.min(self.limits.absent_ms()) => Hit::Fresh(None),
-            _ => Hit::Miss,
-        }
+        let stamp = self.absent.get(asked, &guard);
+        stamp.is_some_and(|stamp| view.age(*stamp) < view.fresh.min(self.limits.absent_ms()))
     }
 
     /// Keeps a record, unless a newer one is kept already.
-    pub(super) fn put(&self, key: Key, mut record: Record, stamp: Stamp) {
+    pub(super) fn put(&self, key: Key, record: Record, stamp: Stamp) {
         let guard = self.found.guard();
+        let record = self.commons.keep(record);
         let known = self.found.get(&key, &guard);
-        if known.is_some_and(|known| {
-            known.stamp.epoch == stamp.epoch && revision(&known.record) > revision(&record)
-        }) {
+        if known
+            .is_some_and(|known| known.epoch == stamp.epoch && known.record.revision() > record.revision())
+        {
             return;
         }
         self.absent.pin().remove(&key);
-        self.commons.share(&mut record);
-        self.found.insert(key, Entry { stamp, used: AtomicBool::new(false), record }, &guard);
+        let Stamp { at, epoch } = stamp;
+        self.found.insert(key, Entry { at, epoch, used: AtomicBool::new(false), record }, &guard);
     }
 
     /// Keeps for a moment that there is no record, if `told` says that an insertion would be told.
@@ -141,7 +152,7 @@ impl Entries {
         let mut due = Vec::new();
         self.absent.pin().retain(|_, stamp| view.age(*stamp) < self.limits.absent_ms());
         self.found.pin().retain(|key, entry| {
-            let age = view.age(entry.stamp);
+            let age = view.age(entry.stamp());
             if age >= view.usable / 2
                 && due.len() < REFRESHED_AT_A_TIME
                 && entry.used.swap(false, Ordering::Relaxed)
@@ -171,15 +182,5 @@ impl Entries {
                 !goes
             });
         }
-    }
-}
-
-/// The revision; 0 if the record has none.
-fn revision(record: &Record) -> i64 {
-    match record {
-        Record::Credential(credential) => credential.revision,
-        Record::Client(client) => client.revision,
-        Record::ReadToken(token) => token.revision,
-        Record::Installation(_) | Record::TokenKeys(_) | Record::SigningKey(_) => 0,
     }
 }

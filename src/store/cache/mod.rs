@@ -1,12 +1,15 @@
 //! A cache before a key store, whose entries end with the change that makes them wrong.
 //!
-//! `key` is what an entry is filed under, `entries` what is kept, `terms` what many entries have in common, `trust` how
-//! far it is trusted, `loader` how it gets there, `upkeep` what goes on behind it, and `source` what a store must do to
+//! `key` is what an entry is filed under, `entries` what is kept, `terms` in which form, `trust` how far it is
+//! trusted, `loader` how it gets there, `preload` before it is wanted, `changes` how it goes, `upkeep` what goes on behind it, and `source` what a store must do to
 //! stand behind it.
 
+mod changes;
 mod entries;
 mod key;
+mod limits;
 mod loader;
+mod preload;
 mod source;
 mod terms;
 #[cfg(test)]
@@ -14,13 +17,17 @@ mod tests;
 mod trust;
 mod upkeep;
 
-pub use self::source::{Lease, Loaded, Source, Wanted};
+pub use self::{
+    changes::Changes,
+    limits::CacheLimits,
+    source::{Lease, Loaded, Source, Wanted},
+};
 
 use self::{
     entries::{Entries, Hit},
     key::Key,
     loader::{Answer, Loader},
-    source::Change,
+    terms::Kept,
     trust::Trust,
 };
 use super::{Found, KeyStore, Lookup, Record, StoreError};
@@ -39,58 +46,6 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// … and how long if there is an entry to go by.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
-
-/// What a cache keeps, and for how long.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct CacheLimits {
-    /// The longest time for which an entry is used, counted from before the store was asked for it: 30 s. Whatever
-    /// breaks, a change is effective after this time.
-    pub max_age: Duration,
-    /// The same while changes are not known to arrive, if the store can be asked: 2 s.
-    pub degraded_max_age: Duration,
-    /// How long it is kept that there is no such record: 1 s. Not at all where an insertion is not told at once.
-    pub absent_age: Duration,
-    /// Records that are kept: 1,000,000.
-    pub entries: usize,
-    /// Names of which it is kept that there is no record: 10,000.
-    pub absent_entries: usize,
-}
-
-impl Default for CacheLimits {
-    fn default() -> Self {
-        Self {
-            max_age: Duration::from_secs(30),
-            degraded_max_age: Duration::from_secs(2),
-            absent_age: Duration::from_secs(1),
-            entries: 1_000_000,
-            absent_entries: 10_000,
-        }
-    }
-}
-
-impl CacheLimits {
-    fn max_age_ms(&self) -> u64 {
-        millis(self.max_age)
-    }
-
-    fn degraded_max_age_ms(&self) -> u64 {
-        millis(self.degraded_max_age)
-    }
-
-    fn absent_ms(&self) -> u64 {
-        millis(self.absent_age)
-    }
-
-    /// In whole seconds, since the lease stands in a database. Never longer than an entry may live.
-    fn lease(&self) -> u32 {
-        u32::try_from(self.max_age.as_secs()).unwrap_or(u32::MAX)
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// Keeps the records of a key store in memory, and forgets each when it changes.
 ///
@@ -237,55 +192,35 @@ impl<S: Source> CachingKeyStore<S> {
     pub fn absent_len(&self) -> usize {
         self.shared.entries.absent_len()
     }
-
-    /// Loads the credentials before they are asked for, as many as [`CacheLimits::entries`] allows, and tells `progress` how
-    /// many there are so far. A record that nobody uses is dropped at the end of its time like any other.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store cannot be asked.
-    pub async fn preload(&self, mut progress: impl FnMut(usize)) -> Result<usize, StoreError> {
-        let Shared { loader, trust, entries, clock, limits, .. } = &*self.shared;
-        let mut after = None;
-        let mut count = 0;
-        while count < limits.entries {
-            let flight = loader.begin_page(trust, clock.ticks());
-            let watch = metrics::Watch::start();
-            let page = self.source.page(after.as_ref(), upkeep::PAGE).await;
-            metrics::store("page", watch);
-            let (page, failed) = page.map_or_else(|error| (Vec::new(), Some(error)), |page| (page, None));
-            after = page.last().map(|(wanted, _)| wanted.clone());
-            count += loader.land_page(flight, page, entries);
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            if after.is_none() {
-                break;
-            }
-            progress(count);
-        }
-        Ok(count)
-    }
 }
 
 impl<S: Source> KeyStore for CachingKeyStore<S> {
     fn find(&self, lookup: Lookup<'_>) -> Found {
         let shared = &self.shared;
         let view = shared.trust.view(shared.clock.ticks(), &shared.limits);
-        let hit = shared.entries.get(lookup, view);
-        shared.metrics.looked_up(match hit {
-            Hit::Fresh(Some(_)) => LookedUp::Hit,
-            Hit::Fresh(None) => LookedUp::Absent,
-            Hit::Stale => LookedUp::Stale,
-            Hit::Miss => LookedUp::Miss,
-        });
-        match hit {
-            Hit::Fresh(record) => Found::Ready(record),
-            // Text that cannot be a name is in no row, and need not reach the store.
-            _ if !is_name(lookup) => Found::Ready(None),
-            Hit::Stale => self.ask(lookup, SHORT_PATIENCE),
-            Hit::Miss => self.ask(lookup, PATIENCE),
-        }
+        shared.entries.look_up(lookup, view, |hit| {
+            let hit = match hit {
+                // Which key signs changes with time too, and nobody tells of that.
+                Hit::Fresh(Some(Kept::SigningKey(key))) if !key.public.may_sign(shared.clock.now()) => {
+                    Hit::Miss
+                }
+                hit => hit,
+            };
+            shared.metrics.looked_up(match hit {
+                Hit::Fresh(Some(_)) => LookedUp::Hit,
+                Hit::Fresh(None) => LookedUp::Absent,
+                Hit::Stale => LookedUp::Stale,
+                Hit::Miss => LookedUp::Miss,
+            });
+            match hit {
+                Hit::Fresh(Some(record)) => Found::Ready(Some(record.record())),
+                Hit::Fresh(None) => Found::Ready(None),
+                // Text that cannot be a name is in no row, and need not reach the store.
+                _ if !is_name(lookup) => Found::Ready(None),
+                Hit::Stale => self.ask(lookup, SHORT_PATIENCE),
+                Hit::Miss => self.ask(lookup, PATIENCE),
+            }
+        })
     }
 }
 
@@ -306,10 +241,10 @@ impl Shared {
     /// What an entry says that may be used only because the store cannot be asked.
     fn go_by(&self, key: &Key) -> Option<Record> {
         let view = self.trust.view(self.clock.ticks(), &self.limits).last_resort();
-        match self.entries.get(key.wanted()?.lookup(), view) {
-            Hit::Fresh(record) => record,
+        self.entries.look_up(key.wanted()?.lookup(), view, |hit| match hit {
+            Hit::Fresh(record) => record.map(Kept::record),
             Hit::Stale | Hit::Miss => None,
-        }
+        })
     }
 }
 
@@ -337,68 +272,6 @@ fn is_name(lookup: Lookup<'_>) -> bool {
 impl<S: fmt::Debug> fmt::Debug for CachingKeyStore<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CachingKeyStore").field(&self.source).finish()
-    }
-}
-
-/// Where a [`Source`] tells what changes.
-#[derive(Clone)]
-pub struct Changes(Arc<Shared>);
-
-impl Changes {
-    /// From here on every change is told, and `newest` is the newest barrier that was made before. Everything that is
-    /// kept is forgotten: what happened until now was perhaps not told.
-    pub fn begin(&self, newest: i64) {
-        self.forget_all();
-        // Also if it is lower than one before: a backup may have been restored.
-        self.0.trust.begin(newest);
-        self.0.bell.notify_one();
-    }
-
-    /// Changes do arrive: one that was made for this purpose has.
-    pub fn confirm(&self) {
-        if self.0.trust.set_live(true) {
-            metrics::listener(true);
-            tracing::info!(instance = self.0.instance, "changes of the key store arrive");
-            self.0.bell.notify_one();
-        }
-    }
-
-    /// A text of a trigger has arrived.
-    pub fn tell(&self, text: &str) {
-        match Change::read(text) {
-            Change::Of(key) => self.0.loader.changed(&key, &self.0.entries),
-            Change::Barrier(number) => self.reach(number),
-            Change::All => self.forget_all(),
-        }
-    }
-
-    /// What is known about this has changed.
-    pub fn changed(&self, lookup: Lookup<'_>) {
-        self.0.loader.changed(&Key::of(lookup), &self.0.entries);
-    }
-
-    /// Anything may have changed.
-    pub fn forget_all(&self) {
-        self.0.loader.forget_all(&self.0.entries, &self.0.trust);
-    }
-
-    /// All that changed before this barrier was told.
-    pub fn reach(&self, barrier: i64) {
-        if self.0.trust.reach(barrier) {
-            self.0.bell.notify_one();
-        }
-    }
-
-    /// Changes may no longer arrive.
-    fn doubt(&self) -> bool {
-        metrics::listener(false);
-        self.0.trust.set_live(false)
-    }
-}
-
-impl fmt::Debug for Changes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Changes(..)")
     }
 }
 

@@ -11,8 +11,6 @@ use tokio::{
     time::{interval, sleep, timeout},
 };
 
-/// Credentials that are loaded in one page.
-pub(super) const PAGE: u32 = 5_000;
 /// Between two attempts to listen: this, doubled each time …
 const PAUSE: Duration = Duration::from_millis(50);
 /// … but no more than this.

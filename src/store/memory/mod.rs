@@ -16,6 +16,7 @@ use crate::{
     signature::MacKey,
 };
 use async_trait::async_trait;
+use foldhash::fast::RandomState;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -58,9 +59,12 @@ struct Tables {
     accounts: BTreeMap<Principal, Account>,
     /// By scheme, then by key id: a lookup borrows both and allocates nothing.
     /// There are few schemes, and comparing their names is cheaper than hashing one.
-    credentials: BTreeMap<String, HashMap<String, Entry>>,
+    credentials: BTreeMap<String, Keys>,
     tokens: tokens::Tables,
 }
+
+/// Only operators choose what is in it, so that no stranger can fill it with key ids of one hash.
+type Keys = HashMap<String, Entry, RandomState>;
 
 struct Entry {
     credential: Credential,
@@ -262,7 +266,7 @@ impl KeyAdmin for MemoryKeyStore {
 
     async fn credentials(&self) -> Result<Vec<CredentialSummary>, AdminError> {
         let mut found = self.read(|tables| {
-            let summaries = |(scheme, keys): (&String, &HashMap<String, Entry>)| {
+            let summaries = |(scheme, keys): (&String, &Keys)| {
                 keys.iter().filter_map(|(key_id, entry)| entry.summary(scheme, key_id)).collect::<Vec<_>>()
             };
             tables.credentials.iter().flat_map(summaries).collect::<Vec<_>>()
@@ -290,10 +294,12 @@ impl Tables {
         let mut credential = entry.credential.clone();
         let account = self.accounts.get(&credential.principal);
         let state = self.state(credential.state, account, credential.organization.as_ref());
-        let permissions = permissions(&credential.permissions, account);
-        if state != credential.state || permissions != credential.permissions {
+        if state != credential.state {
             credential.state = state;
-            credential.permissions = permissions;
+        }
+        let within = account.map(|account| account.permissions.and(&credential.permissions));
+        if let Some(within) = within.filter(|within| *within != credential.permissions) {
+            credential.permissions = within;
         }
         credential
     }

@@ -122,6 +122,34 @@ macro_rules! sql_source {
                     sqlx::query_scalar(statement).bind(names).fetch_all(connection).await
                 }
 
+                async fn end_of_page(
+                    &self,
+                    connection: &mut $connection,
+                    after: &(String, String),
+                    limit: u32,
+                ) -> Result<Option<(String, String)>, sqlx::Error> {
+                    let asked = sqlx::query_as(statements::END_OF_PAGE).bind(&after.0).bind(&after.1);
+                    asked.bind(i64::from(limit)).fetch_optional(connection).await
+                }
+
+                async fn load_page(
+                    &self,
+                    connection: &mut $connection,
+                    after: &(String, String),
+                    end: &(String, String),
+                ) -> Result<Vec<CredentialRow>, sqlx::Error> {
+                    // A page that begins in another scheme begins with its first key.
+                    let start = if after.0 == end.0 { &*after.1 } else { "" };
+                    sqlx::query_as(statements::PAGE_OF_CREDENTIALS)
+                        .bind(&end.0)
+                        .bind(start)
+                        .bind(&end.1)
+                        .bind(rows::seconds(self.clock.now()).map_err(sqlx::Error::decode)?)
+                        .bind(self.demo_keys)
+                        .fetch_all(connection)
+                        .await
+                }
+
                 /// What time it is to the database, in whole seconds.
                 ///
                 /// # Errors
@@ -230,28 +258,24 @@ macro_rules! sql_source {
                     after: Option<&Wanted>,
                     limit: u32,
                 ) -> Result<Vec<(Wanted, Loaded)>, StoreError> {
-                    let now = rows::seconds(self.clock.now()).map_err(StoreError::new)?;
-                    let (scheme, key_id) = match after {
-                        Some(Wanted::Key { scheme, key_id }) => (&**scheme, &**key_id),
-                        _ => ("", ""),
+                    let mut after = match after {
+                        Some(Wanted::Key { scheme, key_id }) => (scheme.clone(), key_id.clone()),
+                        _ => Default::default(),
                     };
-                    let rows = async |line: &mut $connection| {
-                        sqlx::query_as(statements::PAGE_OF_CREDENTIALS)
-                            .bind(scheme)
-                            .bind(key_id)
-                            .bind(i64::from(limit))
-                            .bind(now)
-                            .bind(self.demo_keys)
-                            .fetch_all(line)
-                            .await
-                    };
-                    let rows = on_line!(self, |line| rows(line))?;
-                    let page = rows::credentials(rows, &*self.keyring).into_iter();
-                    let page = page.map(|(scheme, key_id, credential)| {
-                        let loaded = credential.map(Record::Credential).map(Some).map_err(StoreError::new);
-                        (Wanted::Key { scheme, key_id }, loaded)
-                    });
-                    Ok(page.collect())
+                    while let Some(end) = on_line!(self, |line| self.end_of_page(line, &after, limit))? {
+                        let page = on_line!(self, |line| self.load_page(line, &after, &end))?;
+                        if !page.is_empty() {
+                            let page = rows::credentials(page, &*self.keyring).into_iter();
+                            let page = page.map(|(scheme, key_id, credential)| {
+                                let loaded = credential.map(Record::Credential).map(Some);
+                                (Wanted::Key { scheme, key_id }, loaded.map_err(StoreError::new))
+                            });
+                            return Ok(page.collect());
+                        }
+                        // Nothing but keys for demonstration.
+                        after = end;
+                    }
+                    Ok(Vec::new())
                 }
 
                 fn tells_at_once(&self) -> bool {

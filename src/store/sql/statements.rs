@@ -23,9 +23,14 @@ macro_rules! join_owners {
     };
 }
 
-/// Credentials, once for each secret that has not retired by `$now`; keys made for demonstration only if `$demo` says so.
+/// Credentials, once for each secret of `$secrets` that has not retired by `$now`; keys made for demonstration only if
+/// `$demo` says so.
 macro_rules! find_credentials {
     ($($from:literal),+; now: $now:literal, demo: $demo:literal) => {
+        $crate::store::sql::statements::find_credentials!(
+            $($from),+; secrets: "secret_versions", now: $now, demo: $demo)
+    };
+    ($($from:literal),+; secrets: $secrets:literal, now: $now:literal, demo: $demo:literal) => {
         concat!(
             "
     SELECT c.scheme, c.key_id, c.account, c.organization, c.public_key, c.algorithm, c.not_before, c.expires_at,
@@ -39,7 +44,9 @@ macro_rules! find_credentials {
     ",
             $crate::store::sql::statements::join_owners!(),
             "
-    LEFT JOIN secret_versions s
+    LEFT JOIN ",
+            $secrets,
+            " s
            ON s.scheme = c.scheme AND s.key_id = c.key_id AND (s.retires_at IS NULL OR s.retires_at > ",
             $now,
             ")
@@ -96,10 +103,21 @@ pub(in crate::store) use {find_credentials, join_owners, many, state_under_owner
 pub(in crate::store) const FIND_CREDENTIAL: &str = find_credentials!(
     "(SELECT * FROM credentials WHERE scheme = $1 AND key_id = $2) c"; now: "$3", demo: "$4");
 
-/// The credentials that follow a scheme (`$1`) and key id (`$2`), at most `$3`, at `$4`, perhaps for demonstration (`$5`).
+/// The scheme of the credential that follows a scheme (`$1`) and key id (`$2`), and its last key id among the `$3`
+/// credentials from there on.
+pub(in crate::store) const END_OF_PAGE: &str = "
+    SELECT p.scheme, max(p.key_id)
+    FROM (SELECT scheme, key_id FROM credentials WHERE (scheme, key_id) > ($1, $2) ORDER BY scheme, key_id LIMIT $3) p
+    GROUP BY p.scheme
+    ORDER BY p.scheme
+    LIMIT 1";
+
+/// The credentials of a scheme (`$1`) that follow a key id (`$2`) up to another (`$3`), at `$4`, perhaps for demonstration
+/// (`$5`). Both tables are named the same two bounds, so that a planner which knows none of the values expects a short
+/// range of each, and reads no whole table for a page.
 pub(in crate::store) const PAGE_OF_CREDENTIALS: &str = find_credentials!(
-    "(SELECT * FROM credentials WHERE (scheme, key_id) > ($1, $2) AND (NOT demo OR $5)
-          ORDER BY scheme, key_id LIMIT $3) c";
+    "(SELECT * FROM credentials WHERE scheme = $1 AND key_id > $2 AND key_id <= $3) c";
+    secrets: "(SELECT * FROM secret_versions WHERE scheme = $1 AND key_id > $2 AND key_id <= $3)",
     now: "$4", demo: "$5");
 
 /// The organization `$3` if the app of scheme `$1` and key id `$2` is installed there and it is not disabled.

@@ -123,6 +123,12 @@ fn a_client_lives_and_is_withdrawn() {
     let ran = folder.run("clients rotate --client-id A1 --now --secret-out new").exits(0);
     assert!(ran.stdout.is_empty() && mode(&folder.path("new")) == 0o600, "{}", ran.told());
     assert_eq!(fs::read_to_string(folder.path("new")).unwrap().len(), 64);
+    folder.run("clients rotate --client-id A1").exits(0);
+    folder.run("clients rotate --client-id A1").exits(0);
+    let fourth = folder.run("clients rotate --client-id A1 -o json").exits(1).error();
+    let ends = folder.json("clients show --client-id A1")["secrets"][2]["retires_at"].clone();
+    let wait = format!("wait until {}, or end the older secrets by `--now`", ends.as_str().unwrap());
+    assert_eq!(fourth["hint"], wait);
 
     for (verb, state) in [("disable", "disabled"), ("enable", "active"), ("revoke --yes", "revoked")] {
         assert_eq!(folder.json(&format!("clients {verb} --client-id A1"))["state"], state);
@@ -156,6 +162,14 @@ fn the_key_that_signs_tokens_is_rotated_with_an_overlap_or_at_once() {
     assert_eq!(states(), ["ES256 active", "EdDSA retiring"]);
     folder.run("tokens rotate-signing-key --algorithm EdDSA --now --wait").exits(0);
     assert_eq!(states(), ["EdDSA active", "ES256 retired", "EdDSA retired"]);
+    let ran = folder.json("tokens rotate-signing-key --algorithm ES256 --lead 5m --overlap 1h");
+    assert_eq!((&ran["state"], ran["not_before"].is_string()), (&json!("pending"), true));
+    assert_eq!(states()[..2], ["ES256 pending", "EdDSA retiring"]);
+    let listed = folder.json("tokens signing-keys");
+    let [next, old] = [0, 1].map(|at| listed["items"][at].clone());
+    let second = |time: &serde_json::Value| time.as_str().unwrap()[14..19].to_owned();
+    assert_eq!(second(&next["not_before"]), second(&old["retires_at"]), "an hour later");
+    folder.run("tokens rotate-signing-key --lead 5m --now").exits(2);
     folder.run("tokens rotate-signing-key --algorithm none").exits(2);
 }
 
@@ -239,4 +253,6 @@ fn a_jwt_is_shown_and_never_called_verified() {
         assert_eq!(ran.error()["code"], "bad_token", "{wrong}");
     }
     folder.run("tokens inspect nowhere").exits(1);
+    let typed = folder.run(&format!("tokens inspect {token}")).exits(2);
+    assert!(typed.says("error: a token never stands on the command line") && !typed.contains(&token));
 }

@@ -85,6 +85,9 @@ fn headers(plain: &str, row: Row<'_>) {
     for header in ["", "{", "null", r#""RS384""#, r#"["RS384","JWT"]"#, "\u{feff}{\"alg\":\"RS384\"}"] {
         row(&format!("header {header:?}"), forge(header, plain), Malformed);
     }
+    let names: String = (0..64).map(|name| format!(r#","{name}":0"#)).collect();
+    row("a header of many names", forge(&HEADER.replace('}', &format!("{names}}}")), plain), Malformed);
+    row("claims of many names", forge(HEADER, &plain.replace('}', &format!("{names}}}"))), Malformed);
     row("header and more", forge(&format!("{HEADER}x"), plain), Malformed);
 }
 

@@ -41,7 +41,8 @@ pub(super) async fn the_rules_for_secrets_hold_for_plain_sql(bench: &impl SqlBen
     };
     refused(add_secret(bench, 2, None).await, "one secret of a key alone has no end");
     bench.execute("UPDATE secret_versions SET retires_at = unixepoch() + 3600").await.unwrap();
-    refused(add_secret(bench, 1, Some(3600)).await, "a higher number");
+    // A number that is there is refused by the table's own key as well, and an engine may name either.
+    refused(add_secret(bench, 1, Some(3600)).await, "secret");
     add_secret(bench, 3, Some(3600)).await.unwrap();
     refused(add_secret(bench, 2, Some(3600)).await, "a higher number");
     add_secret(bench, 4, None).await.unwrap();

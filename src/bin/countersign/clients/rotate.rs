@@ -2,6 +2,7 @@
 
 use super::{NameArgs, failed, migration, refused};
 use crate::{
+    config::Store,
     failure::Failure,
     keys::secret_out::{SecretOutArgs, Told},
     output::Output,
@@ -12,11 +13,15 @@ use crate::{
 use clap::Args;
 use countersign::{
     clock::{Clock, SystemClock},
+    credential::{CredentialState, KeyId},
     secret::Secret,
-    store::check_token,
+    store::{AdminErrorKind, check_token},
 };
 use serde::Serialize;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,6 +102,14 @@ pub async fn rotate(args: RotateArgs, output: &Output) -> Result<(), Failure> {
     rotated.told.print(&rotated, || output.say_plainly(&done), &done, output)
 }
 
+/// When a client that is not revoked has room for another secret.
+async fn room(store: &Store, client_id: &KeyId) -> Option<SystemTime> {
+    let client = store.tokens().client(client_id).await.ok()?;
+    let now = SystemClock.now();
+    let ends = client.secrets.iter().filter_map(|secret| secret.retires_at).filter(|end| *end > now);
+    ends.min().filter(|_| client.state != CredentialState::Revoked)
+}
+
 impl RotateArgs {
     const fn overlap(&self) -> Duration {
         if self.now { Duration::ZERO } else { self.overlap }
@@ -105,8 +118,20 @@ impl RotateArgs {
     async fn store(&self, secret: &Secret) -> Result<i64, Failure> {
         let NameArgs { client_id, store } = &self.client;
         let store = store.open_existing().await?;
-        let rotated = store.tokens().rotate_client(client_id, secret, self.overlap()).await;
-        rotated.map_err(|error| refused(&error, || failed(&error, client_id)))
+        match store.tokens().rotate_client(client_id, secret, self.overlap()).await {
+            Ok(number) => Ok(number),
+            Err(error) => {
+                let room = room(&store, client_id).await;
+                Err(refused(&error, || match (error.kind(), room) {
+                    (AdminErrorKind::Invalid, Some(at)) => {
+                        let hint =
+                            format!("wait until {}, or end the older secrets by `--now`", times::format(at));
+                        Failure::admin(&error, &format!("client `{client_id}`"), hint)
+                    }
+                    _ => failed(&error, client_id),
+                }))
+            }
+        }
     }
 
     async fn write(&self, secret: &Secret) -> Result<(i64, Option<PathBuf>), Failure> {

@@ -77,6 +77,11 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
 fn read(file: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = match file.to_str() {
+        Some(typed) if typed.starts_with("ey") && typed.matches('.').count() == 2 => {
+            // It is not repeated: whoever keeps what is said here would keep the token.
+            let hint = "put it into a file, or on stdin: other programs can read what is typed";
+            return Err(Failure::usage("a token never stands on the command line", hint));
+        }
         Some("-") => io::stdin().lock().take(LONGEST + 1).read_to_string(&mut text),
         _ => File::open(file).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text)),
     };

@@ -27,6 +27,34 @@ async fn a_change_is_effective_when_it_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_signing_key_is_asked_for_anew_once_it_has_retired() {
+    let bench = Bench::live().await;
+    let second = Duration::from_secs(1);
+    let end = async || {
+        let record = match bench.cache.find(Lookup::SigningKey) {
+            Found::Ready(record) => record,
+            Found::Pending(record) => record.await.unwrap(),
+        };
+        match record {
+            Some(Record::SigningKey(key)) => key.public.retires_at,
+            other => panic!("asked for a signing key, found {other:?}"),
+        }
+    };
+    let (first, next) = (bench.clock.now() + 5 * second, bench.clock.now() + 60 * second);
+    bench.sign_until(first);
+    assert_eq!(end().await, Some(first));
+    // Nothing is told when it retires.
+    bench.sign_until(next);
+    bench.pass(4 * second).await;
+    assert_eq!(end().await, Some(first));
+    assert_eq!(bench.asked().len(), 1);
+    bench.pass(second).await;
+    assert_eq!(end().await, Some(next));
+    assert_eq!(end().await, Some(next));
+    assert_eq!(bench.asked().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_on_its_way_does_not_outlive_a_change() {
     let bench = Bench::live().await;
     bench.set("pk", 1);

@@ -1,12 +1,17 @@
 //! A store whose every step is the test's: what it holds, whether it can be asked, when it answers, what it tells.
 
 use super::{super::*, credential};
-use crate::store::cache::{Lease, Loaded, Source, Wanted};
+use crate::{
+    credential::{SigningKey, TokenAlgorithm, TokenKey},
+    secret::Secret,
+    store::cache::{Lease, Loaded, Source, Wanted},
+};
 use async_trait::async_trait;
 use std::{
     collections::BTreeMap,
     sync::Mutex,
     sync::atomic::{AtomicBool, Ordering},
+    time::SystemTime,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -14,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 pub(super) struct Double {
     keys: Mutex<BTreeMap<String, i64>>,
     broken: Mutex<Option<String>>,
+    signing: Mutex<Option<SigningKey>>,
     asked: Mutex<Vec<Vec<String>>>,
     leases: Mutex<Vec<i64>>,
     newest: Mutex<i64>,
@@ -37,6 +43,7 @@ impl Default for Double {
         Self {
             keys: Mutex::default(),
             broken: Mutex::default(),
+            signing: Mutex::default(),
             asked: Mutex::default(),
             leases: Mutex::default(),
             newest: Mutex::default(),
@@ -63,6 +70,13 @@ impl Double {
     pub(super) fn change(&self, key_id: &str, revision: i64) {
         self.set(key_id, revision);
         self.tell(&format!("key\u{1f}ateliere\u{1f}{key_id}"));
+    }
+
+    /// Signs with a key that retires at this moment.
+    pub(super) fn sign_until(&self, end: SystemTime) {
+        let mut public = TokenKey::new(KeyId::new("rsa-1").unwrap(), TokenAlgorithm::Rs384, *b"key");
+        public.retires_at = Some(end);
+        *self.signing.lock().unwrap() = Some(SigningKey::new(public, Secret::new("private").unwrap()));
     }
 
     pub(super) fn break_key(&self, key_id: &str) {
@@ -116,7 +130,13 @@ impl Double {
     }
 
     fn look_up(&self, wanted: &Wanted) -> Loaded {
-        let Wanted::Key { key_id, .. } = wanted else { return Ok(None) };
+        let key_id = match wanted {
+            Wanted::Key { key_id, .. } => key_id,
+            Wanted::SigningKey => {
+                return Ok(self.signing.lock().unwrap().clone().map(|key| Record::SigningKey(key.into())));
+            }
+            _ => return Ok(None),
+        };
         if self.broken.lock().unwrap().as_ref() == Some(key_id) {
             return Err(StoreError::new("broken"));
         }
