@@ -1,11 +1,12 @@
 //! Explanations in responses, for development: whoever is refused is told why.
 
-use super::Inspector;
+use super::{Inspector, Shared, locked};
 use crate::{metrics, middleware::REQUEST_ID, outcome::Outcome};
 use http::{HeaderName, HeaderValue, Request, Response};
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -123,4 +124,24 @@ fn ascii(json: &str) -> String {
         }
     }
     text
+}
+
+/// A refusal that is being explained, until this is dropped.
+pub(super) struct Open {
+    pub(super) shared: Arc<Shared>,
+    request_id: String,
+}
+
+impl Open {
+    pub(super) fn new(shared: &Arc<Shared>, request_id: &str) -> Self {
+        locked(&shared.open).insert(request_id.to_owned());
+        Self { shared: Arc::clone(shared), request_id: request_id.to_owned() }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        locked(&self.shared.open).remove(&self.request_id);
+        self.shared.done.notify_waiters();
+    }
 }

@@ -17,21 +17,25 @@ mod development;
 mod sample;
 #[cfg(feature = "oauth2")]
 mod tokens;
+mod told;
 
 pub use self::{
     development::{DevelopmentLayer, EXPLANATION, TellWhy},
     sample::RefusalSample,
 };
 
+use self::{
+    development::Open,
+    told::{named_key, of_read_token, report},
+};
 use crate::{
     clock::{Clock, SystemClock},
     credential::KeyId,
-    explain::{Case, Explanation, Report, explain_read_token, presented_read_tokens},
+    explain::{Explanation, Report},
     metrics,
     middleware::{Notice, Refused, Witness},
-    outcome::Outcome,
     scheme::Scheme,
-    store::{Found, KeyStore, Lookup, OpenSecrets, OpenedSecret},
+    store::{KeyStore, OpenSecrets},
 };
 use http::request::Parts;
 use serde::Serialize;
@@ -269,26 +273,6 @@ impl Witness for Inspector {
     }
 }
 
-/// A refusal that is being explained, until this is dropped.
-struct Open {
-    shared: Arc<Shared>,
-    request_id: String,
-}
-
-impl Open {
-    fn new(shared: &Arc<Shared>, request_id: &str) -> Self {
-        locked(&shared.open).insert(request_id.to_owned());
-        Self { shared: Arc::clone(shared), request_id: request_id.to_owned() }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        locked(&self.shared.open).remove(&self.request_id);
-        self.shared.done.notify_waiters();
-    }
-}
-
 impl Shared {
     fn skip(&self) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
@@ -408,65 +392,6 @@ impl Shared {
         self.explained.fetch_add(1, Ordering::Relaxed);
         metrics::explanation("explained");
     }
-}
-
-async fn of_read_token(keys: &dyn KeyStore, refused: &Refused) -> Report {
-    let mut known = Vec::new();
-    for hash in presented_read_tokens(&refused.head) {
-        let found = match keys.find(Lookup::ReadToken { hash: &hash }) {
-            Found::Ready(record) => record,
-            Found::Pending(record) => record.await.ok().flatten(),
-        };
-        known.extend(found.map(|_| hash));
-    }
-    let key_id = refused.key_id.as_ref().map(KeyId::as_str);
-    Report::new(refused.outcome, READ_TOKEN, key_id, explain_read_token(&refused.head, &known))
-}
-
-fn named_key(scheme: &dyn Scheme, refused: &Refused) -> Option<KeyId> {
-    let named = Case::new(scheme, &refused.head, b"").with_target(&refused.target).named_key()?;
-    KeyId::new(&named).ok()
-}
-
-fn report(
-    scheme: &dyn Scheme,
-    refused: &Refused,
-    named: Option<&KeyId>,
-    opened: Vec<OpenedSecret>,
-    public_urls: &[String],
-) -> Report {
-    let body = refused.body.concat();
-    let mut case = Case::new(scheme, &refused.head, &body).with_target(&refused.target).with_work(WORK);
-    for url in public_urls {
-        case = case.with_public_url(url);
-    }
-    for secret in opened {
-        if let Some(named) = named {
-            case = case.with_opened(named, secret);
-        }
-    }
-    // Without a body that has arrived nothing can be proved, and what is said of it would mislead.
-    let explanation = match is_whole(refused.outcome) {
-        true => case.explain(),
-        false => Explanation::default(),
-    };
-    Report::new(refused.outcome, scheme.name(), named.map(KeyId::as_str), explanation)
-}
-
-/// Whether a request was refused when all of it had arrived.
-const fn is_whole(outcome: Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::BadSignature
-            | Outcome::UnknownKey
-            | Outcome::Disabled
-            | Outcome::Expired
-            | Outcome::Revoked
-            | Outcome::NotYetValid
-            | Outcome::Stale
-            | Outcome::Future
-            | Outcome::WrongOrganization
-    )
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
