@@ -5,6 +5,7 @@ use super::{
     body::Frames,
     layer::{Settings, Share},
     refuse::{self, Arrived},
+    target::original_target,
 };
 use crate::{
     error::{VerifyError, VerifyErrorKind},
@@ -13,7 +14,7 @@ use crate::{
     verify::steps::{Begun, Records, Seeking, Step, Verification},
 };
 use bytes::{Buf as _, Bytes};
-use http::{Request, Response, Uri, header::CONTENT_ENCODING, request::Parts};
+use http::{Request, Response, header::CONTENT_ENCODING, request::Parts};
 use http_body::Body;
 use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
@@ -140,15 +141,6 @@ fn begin(
     }
     let message = Message::new(head, original_target(head))?;
     settings.verifier.begin(&message, place)?.ok_or_else(|| VerifyErrorKind::Missing.into())
-}
-
-/// The target as it stood in the request line, also where a router has cut a prefix off since.
-pub(super) fn original_target(head: &Parts) -> &Uri {
-    #[cfg(feature = "axum")]
-    if let Some(original) = head.extensions.get::<axum::extract::OriginalUri>() {
-        return &original.0;
-    }
-    &head.uri
 }
 
 impl<S, ReqBody, B, ResBody> Future for ResponseFuture<S, ReqBody, B>

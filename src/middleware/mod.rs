@@ -56,6 +56,7 @@ mod rejection;
 mod request_id;
 mod service;
 mod strip;
+mod target;
 mod witness;
 
 #[cfg(feature = "axum")]

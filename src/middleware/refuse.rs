@@ -3,9 +3,9 @@
 use super::{
     Notice, Problem, Refusal, Refused, Rejection,
     body::Frames,
-    future::original_target,
     layer::Share,
     request_id::{REQUEST_ID, named_by_client},
+    target::original_target,
     witness,
 };
 use crate::{
