@@ -61,7 +61,7 @@ impl<F: FnMut(&[u8])> Stage<F> {
     /// Appends bytes as they are.
     pub(super) fn raw(&mut self, mut bytes: &[u8]) {
         // Most texts are short.
-        if let Some(room) = self.buffer.get_mut(self.len..self.len + bytes.len()) {
+        if let Some(room) = self.buffer[..MOST].get_mut(self.len..self.len + bytes.len()) {
             room.copy_from_slice(bytes);
             self.len += bytes.len();
             return;
@@ -285,6 +285,22 @@ mod tests {
             let inside = &quoted.as_bytes()[1..quoted.len() - 1];
             for level in levels() {
                 assert!(escaped(level, text.as_bytes()) == inside, "block {start:#x}, {level:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_of_any_length_go_through_one_after_the_other() {
+        let text = [b'x'; 300];
+        for first in 0..text.len() {
+            for second in [1, 36, 63, 64, 65, 96, 160, 192, 256, 300] {
+                let mut out = 0;
+                let mut stage = Stage::new(|bytes| out += bytes.len());
+                for len in [first, second, 1] {
+                    stage.raw(&text[..len]);
+                }
+                stage.finish();
+                assert_eq!(out, first + second + 1);
             }
         }
     }
